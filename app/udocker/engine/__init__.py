@@ -1,0 +1,1 @@
+"""One file an engine: a launch becomes argv, environment and files."""

@@ -1,0 +1,1 @@
+"""The machine: everything that talks to the kernel and the file system."""

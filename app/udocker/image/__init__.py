@@ -1,0 +1,1 @@
+"""Joins a registry or an archive to the store."""

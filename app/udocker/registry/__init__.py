@@ -1,0 +1,1 @@
+"""The protocol: OCI distribution, docker registry v2."""

@@ -1,0 +1,1 @@
+"""From what was asked to a process: the plan and its execution."""

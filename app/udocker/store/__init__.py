@@ -1,0 +1,1 @@
+"""What is on disk, in the layout of udocker 1.3.x."""
