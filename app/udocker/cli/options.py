@@ -30,17 +30,14 @@ class Option(namedtuple("Option", "flags metavar help many default")):
         return self.default if self.metavar else False
 
 
-class Command(namedtuple("Command", "name module arguments summary options greedy hidden")):
+class Command(namedtuple("Command", "name module arguments summary options greedy needs_user")):
     """A command: module (str, below udocker.cli, with a function named like the command).
 
-    arguments (str, for the help); greedy: everything after the first word belongs to it.
+    arguments (str, for the help); greedy (bool): everything after the first word belongs to it;
+    needs_user (bool): not for root.
     """
 
     __slots__ = ()
-
-    @property
-    def function(self):
-        return self.name
 
 
 def switch(*flags, **more):
@@ -113,7 +110,7 @@ _RUN = _REGISTRY + (
 
 def _command(name, module, arguments, summary, *options, **more):
     return Command(name, module, arguments, summary, (HELP,) + options,
-                   more.get("greedy", False), more.get("hidden", False))
+                   more.get("greedy", False), more.get("needs_user", True))
 
 
 COMMANDS = (
@@ -148,9 +145,10 @@ COMMANDS = (
              switch("--force", "install again"),
              switch("--purge", "remove installed engines first"),
              value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
-    _command("version", "about", "", "show the version"),
-    _command("showconf", "about", "", "show the configuration and where each value comes from"),
-    _command("help", "about", "[COMMAND]", "show help"),
+    _command("version", "about", "", "show the version", needs_user=False),
+    _command("showconf", "about", "", "show the configuration and where each value comes from",
+             needs_user=False),
+    _command("help", "about", "[COMMAND]", "show help", needs_user=False),
 )
 
 _BY_NAME = {command.name: command for command in COMMANDS}

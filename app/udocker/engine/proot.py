@@ -78,7 +78,7 @@ def is_contained(program):
     import subprocess
     import tempfile
 
-    from udocker.host.tree import remove_tree
+    from udocker.host.files import remove_tree
     root = tempfile.mkdtemp(prefix="udocker-probe-")
     try:
         token = os.urandom(16).hex()

@@ -3,7 +3,6 @@
 import os
 from collections import namedtuple
 
-from udocker.errors import HostError
 from udocker.model.oci import ARCHITECTURES, Platform
 
 #: GOARCH -> the architecture's name in engine file names, which are those of udocker 1.3.x.
@@ -62,10 +61,3 @@ def _is_32_bit():
     """A 32-bit user land on a 64-bit kernel, as some old installations have."""
     import sys
     return sys.maxsize < 1 << 32 and not os.path.exists("/lib64/ld-linux-x86-64.so.2")
-
-
-def require_user(facts, allow_root):
-    """Raise HostError where root would run this by mistake."""
-    if facts.uid == 0 and not allow_root:
-        raise HostError("do not run as root !",
-                        "udocker is for ordinary users; --allow-root overrides this")

@@ -37,12 +37,11 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
         return self.uid == 0
 
 
-class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container argv env cwd files binds "
-                                                "cpus warnings reasons")):
+class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env files "
+                                                "binds cpus warnings reasons")):
     """What will be executed, and why.
 
-    argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), cwd (str or
-    None), files (tuple of PlannedFile), binds (tuple of Bind), cpus (tuple of int: the
+    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), cpus (tuple of int: the
     processors to run on, empty for all), warnings (tuple of str),
     reasons (tuple of (str, str): what was decided, why).
     """
@@ -53,7 +52,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container argv env 
         """Return the plan as dicts, lists and strings, for JSON."""
         return {
             "engine": self.engine, "mode": self.mode, "container": self.container,
-            "argv": list(self.argv), "env": dict(self.env), "cwd": self.cwd,
+            "program": self.program, "argv": list(self.argv), "env": dict(self.env),
             "files": [{"name": file.name, "content": file.content.decode("utf-8", "replace")}
                       for file in self.files],
             "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}

@@ -43,8 +43,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir,
                                    settings.proot_killonexit, settings.proot_link2symlink))
     engine = choice.engine.plan(launch, choice.mode)
-    return ExecutionPlan(choice.engine.name, choice.mode, container.id, engine.argv, engine.env,
-                         None, tuple(files) + engine.files, binds, _cpus(spec.cpus),
+    return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
+                         engine.env, tuple(files) + engine.files, binds, _cpus(spec.cpus),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
 
 

@@ -10,7 +10,7 @@ import os
 from collections import namedtuple
 
 from udocker.errors import AlreadyExists, CorruptData, InvalidValue, NotFound, Refused
-from udocker.host import tree
+from udocker.host import files, tree
 from udocker.model.oci import MAX_DOCUMENT, parse_config
 from udocker.model.reference import quoted
 
@@ -127,15 +127,15 @@ class ContainerStore(object):
                 os.mkdir(making, 0o755)
                 os.mkdir(making + "/ROOT", 0o755)
             fill(making + "/ROOT")
-            tree.write_atomic(making + "/container.json", config_raw)
-            tree.write_atomic(making + "/imagerepo.name", image_name.encode("utf-8"))
+            files.write_atomic(making + "/container.json", config_raw)
+            files.write_atomic(making + "/imagerepo.name", image_name.encode("utf-8"))
             if mode:
-                tree.write_atomic(making + "/execmode", mode.encode("ascii"))
+                files.write_atomic(making + "/execmode", mode.encode("ascii"))
             path = os.path.join(self._top, container_id)
             with tree.naming(path):
                 os.rename(making, path)
         except BaseException:
-            tree.remove_tree(making)
+            files.remove_tree(making)
             raise
         container = Container(container_id, path, ())
         if not name:
@@ -143,7 +143,7 @@ class ContainerStore(object):
         try:
             self.set_name(container, name)
         except BaseException:
-            tree.remove_tree(path)
+            files.remove_tree(path)
             raise
         return container._replace(names=(name,))
 
@@ -186,7 +186,7 @@ class ContainerStore(object):
         leaving = os.path.join(self._top, _REMOVING + container.id)
         with tree.naming(container.path):
             os.rename(container.path, leaving)
-        tree.remove_tree(leaving)
+        files.remove_tree(leaving)
 
     def _entries(self):
         try:

@@ -10,13 +10,15 @@ import os
 from collections import namedtuple
 
 from udocker.errors import CorruptData, NotFound, Refused, UdockerError
-from udocker.host import tree
+from udocker.host import files, tree
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT, Manifest, parse_config, parse_document
 from udocker.model.reference import Digest, ImageReference, quoted
 
 #: Blobs that are being written; no digest begins like this.
 _PARTIAL = ".partial-"
+
+_CHUNK = 1 << 20
 
 #: A layer file to apply: path (str), diff_id (Digest or None where the image tells none).
 Layer = namedtuple("Layer", "path diff_id")
@@ -152,12 +154,33 @@ class ImageStore(object):
         path = self._blob_path(digest)
         with tree.naming(path):
             os.rename(partial, path)
-        tree.fsync_directory(self._layers)
+        files.fsync_directory(self._layers)
 
-    def put_blob(self, data, digest):
-        """Store ``data`` (bytes), whose ``digest`` the caller has computed."""
-        if not os.path.exists(self._blob_path(digest)):
-            tree.write_atomic(self._blob_path(digest), data)
+    def add_blob(self, source):
+        """Store the bytes of ``source`` (binary file) and return (Digest, size in bytes)."""
+        import hashlib
+        checksum = hashlib.sha256()
+        size = 0
+        partial = os.path.join(self._layers, "%snew-%d-%s" % (_PARTIAL, os.getpid(),
+                                                             os.urandom(4).hex()))
+        try:
+            with tree.naming(self._layers), open(partial, "wb") as file:
+                for chunk in iter(lambda: source.read(_CHUNK), b""):
+                    checksum.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            digest = Digest("sha256", checksum.hexdigest())
+            self.publish_blob(partial, digest)
+        except BaseException:
+            files.remove_tree(partial)
+            raise
+        return digest, size
+
+    def discard_unused(self, digests):
+        """Delete those of ``digests`` that no image refers to. Called with the store locked."""
+        self._discard_unused([str(digest) for digest in digests])
 
     def put_image(self, reference, manifest):
         """Make ``reference`` (ImageReference) mean ``manifest`` (Manifest), whose blobs are here.
@@ -170,6 +193,7 @@ class ImageStore(object):
                 raise CorruptData("blob %s vanished while its image was stored" % descriptor.digest,
                                   "run the command again")
         name, tag = reference.name, reference.version
+        self._require_replaceable(reference, manifest)
         path = os.path.join(self._repos, name, tag)
         digests = [str(d.digest) for d in (manifest.config,) + manifest.layers]
         with tree.naming(path):
@@ -178,9 +202,9 @@ class ImageStore(object):
                 link = os.path.join(path, digest)
                 if not os.path.lexists(link):
                     os.symlink(os.path.relpath(os.path.join(self._layers, digest), path), link)
-            tree.write_atomic(path + "/v2", b"")
-            tree.write_atomic(path + "/manifest", manifest.raw)
-            tree.write_atomic(path + "/TAG", tree.raw(
+            files.write_atomic(path + "/v2", b"")
+            files.write_atomic(path + "/manifest", manifest.raw)
+            files.write_atomic(path + "/TAG", tree.raw(
                 "%s:%s" % (os.path.join(os.path.abspath(self._repos), name), tag)))
             for stale in _names(path):
                 stale_path = os.path.join(path, stale)
@@ -188,6 +212,13 @@ class ImageStore(object):
                         or stale in ("v1", "ancestry"):
                     os.unlink(stale_path)
         return StoredImage(name, tag, path)
+
+    def _require_replaceable(self, reference, manifest):
+        path = os.path.join(self._repos, reference.name, reference.version)
+        old = StoredImage(reference.name, reference.version, path)
+        if old.is_protected and (old.is_version_1 or old.manifest().raw != manifest.raw):
+            raise Refused("image %s is protected, and would be replaced by another" % old,
+                          "'udocker unprotect %s' ends that" % old)
 
     def remove(self, image, force=False):
         """Delete ``image`` (StoredImage), and the blobs that no other image refers to.
@@ -208,16 +239,21 @@ class ImageStore(object):
         with tree.naming(image.path):
             # without its TAG it is no image any more, whatever happens next
             os.unlink(image.path + "/TAG")
-        tree.remove_tree(image.path)
+        files.remove_tree(image.path)
         self._remove_empty(os.path.dirname(image.path))
+        self._discard_unused(links)
+
+    def _discard_unused(self, names):
         kept = set()
-        for other in self.list():
-            kept.update(_names(other.path))
-        for name in links:
+        for image in self.list():
+            kept.update(_names(image.path))
+        for name in set(names) - kept:
             path = os.path.join(self._layers, name)
-            if name not in kept and os.path.lexists(path):
-                with tree.naming(path):
+            with tree.naming(path):
+                try:
                     os.unlink(path)
+                except FileNotFoundError:
+                    pass  # it was missing before
 
     def _remove_empty(self, path):
         """Remove ``path`` and the directories above it that are empty now, up to repos/."""
