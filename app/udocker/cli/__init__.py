@@ -15,7 +15,7 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 def main(words=None):
     """Run udocker with ``words`` (list of str, default sys.argv[1:]); return the exit status."""
     words = sys.argv[1:] if words is None else words
-    debug = "-D" in words or "--debug" in words
+    debug = _wants_debug(words)
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -37,6 +37,16 @@ def main(words=None):
     except Exception as error:  # a defect of ours: still one line, still the right status
         return _complain(debug, "internal error: %s: %s" % (type(error).__name__, error),
                          "--debug shows where; please report it", UdockerError.exit_code)
+
+
+def _wants_debug(words):
+    """Whether -D or --debug stands before the command; asked before anything can go wrong."""
+    for word in words:
+        if not word.startswith("-"):
+            return False
+        if word in ("-D", "--debug"):
+            return True
+    return False
 
 
 def _dispatch(words):

@@ -37,7 +37,7 @@ def rmi(context, values, arguments):
     store = context.images
     with context.locked():
         image = store.find(ImageReference.parse(name))
-        context.output.info("deleting image: %s" % image)
+        context.output.info("deleting image: %s" % str(image))
         store.remove(image, values["force"])
 
 
@@ -53,7 +53,7 @@ def ensure_image(context, reference, values):
         if there is not None and wanted.accepts(there) is not None:
             return image
     if policy == "never":
-        raise NotFound("image not found: %s" % reference, "--pull=never forbids to pull it")
+        raise NotFound("image not found: %s" % str(reference), "--pull=never forbids to pull it")
     return download(context, reference, values)
 
 

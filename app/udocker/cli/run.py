@@ -80,6 +80,7 @@ def _container(context, values, name):
 def _plan(context, spec, container):
     from udocker.engine.choose import choose, wanted_mode
     from udocker.host import probe
+    from udocker.host.facts import private_directory
     from udocker.host.tree import Root
     from udocker.run.plan import make_plan
     from udocker.run.view import ContainerView
@@ -91,7 +92,8 @@ def _plan(context, spec, container):
     with Root(container.root) as root:
         return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
                          context.settings, context.environ,
-                         "%s-%d" % (container.id[:13], os.getpid()), tty)
+                         private_directory(context.settings.tmpdir, context.facts.uid)
+                         if choice.engine.keeps_state else "", tty)
 
 
 def _show(context, plan, form):

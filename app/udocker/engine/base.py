@@ -17,6 +17,8 @@ class Engine(object):
 
     #: str: how the plan calls it.
     name = ""
+    #: bool: it writes down what runs, in EngineSettings.state.
+    keeps_state = False
 
     def __init__(self, program):
         self.program = program

@@ -21,13 +21,13 @@ class Crun(Engine):
     """crun(1), mode R1."""
 
     name = "crun"
+    keeps_state = True
 
     def plan(self, launch, mode):
         import json
         spec = runtime_spec(launch)
         config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
-        state = "%s/udocker-crun-%d" % (launch.settings.tmp, launch.identity.host_uid)
-        argv = (self.program.path, "--root", state, "--cgroup-manager=disabled", "run",
+        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled", "run",
                 "--config", "{config}", "--bundle", launch.bundle, launch.instance)
         warnings = []
         if launch.ports:

@@ -10,11 +10,12 @@ ENGINE_ARCHITECTURES = {"amd64": "x86_64", "386": "x86", "arm64": "arm64", "arm"
                         "ppc64le": "ppc64le"}
 
 
-class HostFacts(namedtuple("HostFacts", "architecture kernel hostname uid gid groups user home")):
+class HostFacts(namedtuple("HostFacts",
+                           "architecture kernel hostname uid gid groups user home pid")):
     """The host as a plan sees it.
 
     architecture (str: GOARCH), kernel (str: release), hostname (str), uid and gid (int),
-    groups (tuple of int), user and home (str: of the real uid's passwd entry).
+    groups (tuple of int), user and home (str: of the real uid's passwd entry), pid (int: ours).
     """
 
     __slots__ = ()
@@ -54,10 +55,30 @@ def read_facts():
     if architecture == "amd64" and _is_32_bit():
         architecture = "386"
     return HostFacts(architecture, system.release, system.nodename, uid, os.getgid(),
-                     tuple(os.getgroups()), user, home)
+                     tuple(os.getgroups()), user, home, os.getpid())
 
 
 def _is_32_bit():
     """A 32-bit user land on a 64-bit kernel, as some old installations have."""
     import sys
     return sys.maxsize < 1 << 32 and not os.path.exists("/lib64/ld-linux-x86-64.so.2")
+
+
+def private_directory(tmp, uid):
+    """Return a directory (str) below ``tmp`` (str) that only we can enter, made if need be.
+
+    Everybody can write to /tmp, so what has our name there may still be somebody else's: then
+    another name is taken.
+    """
+    import stat
+    path = os.path.join(tmp, "udocker-%d" % uid)
+    while True:
+        try:
+            os.mkdir(path, 0o700)
+            return path
+        except FileExistsError:
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == uid \
+                    and not status.st_mode & 0o077:
+                return path
+            path = os.path.join(tmp, "udocker-%d-%s" % (uid, os.urandom(6).hex()))

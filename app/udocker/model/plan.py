@@ -19,8 +19,9 @@ class Launch(namedtuple("Launch", "instance bundle root argv env cwd binds ident
     __slots__ = ()
 
 
-#: What the configuration says to the engines: tmp (str), kill_on_exit and link2symlink (bool).
-EngineSettings = namedtuple("EngineSettings", "tmp kill_on_exit link2symlink")
+#: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
+#: for what it keeps while containers run), kill_on_exit and link2symlink (bool).
+EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):

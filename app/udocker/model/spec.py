@@ -79,7 +79,7 @@ class UserSpec(namedtuple("UserSpec", "user group")):
 
 
 class ContainerSpec(namedtuple("ContainerSpec",
-                               "argv env env_files binds no_binds user workdir entrypoint ports "
+                               "argv env binds no_binds user workdir entrypoint ports "
                                "hostname mode sysdirs bind_home host_auth container_auth "
                                "host_env metadata cpus kernel")):
     """What the user asked of a run, apart from which container it is.

@@ -20,12 +20,12 @@ _ENGINE_VARIABLES = ("PROOT_", "UDOCKER_")
 _FALLBACK_SHELL = "/bin/sh"
 
 
-def make_plan(spec, config, container, view, facts, choice, settings, host_env, instance, tty):
+def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
     """Return the ExecutionPlan.
 
     spec (ContainerSpec), config (ImageConfig or None where its metadata are not wanted),
     container (Container), view (ContainerView), facts (HostFacts), choice (engine.choose.Choice),
-    settings (Settings), host_env (dict), instance (str: name of this run), tty (bool).
+    settings (Settings), host_env (dict), state (str: a private directory, see EngineSettings), tty (bool).
     """
     reasons = list(choice.reasons)
     warnings = list(choice.warnings)
@@ -37,10 +37,10 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                        warnings)
     cwd = _workdir(spec, config, env, view, binds, reasons)
     argv = _command(spec, config, settings, env, cwd, view, binds, warnings, reasons)
-    launch = Launch(instance, container.path, container.root, argv, env, cwd, binds, who,
+    launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root, argv, env, cwd, binds, who,
                     spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
                     _kernel(spec, facts), spec.ports, tty,
-                    EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir,
+                    EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
@@ -72,7 +72,7 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     user = spec.user
     if user is None and config is not None and config.user:
         user = UserSpec.parse(config.user)
-        reasons.append(("user %s" % user, "the image says so"))
+        reasons.append(("user %s" % str(user), "the image says so"))
     if spec.host_auth:
         with open(PASSWD, "rb") as passwd_file, open(GROUP, "rb") as group_file:
             passwd, group = passwd_file.read(), group_file.read()

@@ -97,9 +97,11 @@ def _nameless(file, plan):
 def _execute(plan, argv):
     sys.stdout.flush()
     sys.stderr.flush()
-    # Python ignores SIGPIPE, and what is ignored stays so across execve: yes | head would not end
+    # what Python ignores stays ignored across execve, and then "yes | head" would not end; the
+    # bare module, because signal imports enum
     import _signal
-    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
     try:
         os.execve(argv[0], argv, dict(plan.env))
     except OSError as error:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tarfile
+import zlib
 
 from udocker.errors import CorruptData, NotFound
 from udocker.host import files, tree
@@ -11,6 +12,8 @@ from udocker.model.reference import quoted
 #: Members of an archive: a hundred images of a hundred layers have 30,000.
 MAX_MEMBERS = 100000
 _CHUNK = 1 << 20
+#: What reading a damaged archive raises, compressed or not.
+_DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error)
 
 
 @contextlib.contextmanager
@@ -56,7 +59,7 @@ class TarArchive(object):
                 self._members[_normal(member.name)] = member
                 if len(self._members) > MAX_MEMBERS:
                     raise CorruptData("%s has more than %d members" % (self, MAX_MEMBERS))
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise self._damaged(error)
 
     def __str__(self):
@@ -82,7 +85,7 @@ class TarArchive(object):
         try:
             with self._tar.extractfile(member) as file:
                 yield file
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise self._damaged(error)
 
     def read(self, name, limit):

@@ -44,7 +44,7 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
         """Return the Manifest; CorruptData if it is damaged."""
         document = parse_document(_read(self.path + "/manifest"))
         if not isinstance(document, Manifest):
-            raise CorruptData("image %s has an index in place of a manifest" % self)
+            raise CorruptData("image %s has an index in place of a manifest" % str(self))
         return document
 
     def config_raw(self):
@@ -55,7 +55,7 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
         for name in (top + ".json", "container.json"):
             if os.path.exists(os.path.join(self.path, name)):
                 return _read(os.path.join(self.path, name))
-        raise CorruptData("image %s has no configuration" % self)
+        raise CorruptData("image %s has no configuration" % str(self))
 
     def config(self):
         """Return the ImageConfig."""
@@ -103,7 +103,7 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
             ancestry = None
         if not ancestry or not isinstance(ancestry, list) \
                 or not all(isinstance(item, str) and "/" not in item for item in ancestry):
-            raise CorruptData("image %s has a damaged ancestry" % self)
+            raise CorruptData("image %s has a damaged ancestry" % str(self))
         return ancestry
 
 
@@ -123,7 +123,7 @@ class ImageStore(object):
         image = self.lookup(reference)
         if image is None:
             raise NotFound("image not found: %s" % quoted(str(reference)),
-                           "'udocker pull %s' gets it" % reference)
+                           "'udocker pull %s' gets it" % str(reference))
         return image
 
     def lookup(self, reference):
@@ -217,8 +217,8 @@ class ImageStore(object):
         path = os.path.join(self._repos, reference.name, reference.version)
         old = StoredImage(reference.name, reference.version, path)
         if old.is_protected and (old.is_version_1 or old.manifest().raw != manifest.raw):
-            raise Refused("image %s is protected, and would be replaced by another" % old,
-                          "'udocker unprotect %s' ends that" % old)
+            raise Refused("image %s is protected, and would be replaced by another" % str(old),
+                          "'udocker unprotect %s' ends that" % str(old))
 
     def remove(self, image, force=False):
         """Delete ``image`` (StoredImage), and the blobs that no other image refers to.
@@ -226,14 +226,14 @@ class ImageStore(object):
         Called with the store locked. ``force`` goes on where the image is damaged.
         """
         if image.is_protected:
-            raise Refused("image %s is protected" % image,
-                          "'udocker unprotect %s' ends that" % image)
+            raise Refused("image %s is protected" % str(image),
+                          "'udocker unprotect %s' ends that" % str(image))
         if not force and not image.is_version_1:
             try:
                 image.manifest()
             except UdockerError as error:
                 raise type(error)("image %s: %s" % (image, error.message),
-                                  "'udocker rmi -f %s' deletes it all the same" % image)
+                                  "'udocker rmi -f %s' deletes it all the same" % str(image))
         links = [name for name in _names(image.path)
                  if os.path.islink(os.path.join(image.path, name))]
         with tree.naming(image.path):
