@@ -80,13 +80,25 @@ def remove_tree(path):
     path = raw(path)
     with naming(path):
         try:
-            os.unlink(path)
-            return
+            fd, name = _open_parent(path)
         except FileNotFoundError:
             return
-        except OSError as error:
-            if error.errno not in _IS_DIRECTORY or not stat.S_ISDIR(os.lstat(path).st_mode):
-                raise
+        try:
+            remove_at(fd, name, path)
+        finally:
+            os.close(fd)
+
+
+def remove_at(fd, name, path):
+    """As ``remove_tree``, of ``name`` in the directory ``fd``; ``path`` is what to call it."""
+    try:
+        os.unlink(name, dir_fd=fd)
+        return
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return
+        if error.errno not in _IS_DIRECTORY or not _is_directory(name, fd):
+            raise host_error(error, path) from error
     failures = _Failures(path)
 
     def visit(fd, names):
@@ -109,7 +121,7 @@ def remove_tree(path):
             if error.errno != errno.ENOENT:
                 failures.add(error, names)
 
-    _each_directory(path, visit, leave, failures.add, unlock=True)
+    each_directory(fd, name, visit, leave, failures.add, unlock=True)
     failures.raise_any()
 
 
@@ -118,9 +130,8 @@ def tree_size(path):
 
     What cannot be read is not counted, nor are other file systems mounted below.
     """
-    path = raw(path)
     with naming(path):
-        top = os.lstat(path)
+        top = os.lstat(raw(path))
     if not stat.S_ISDIR(top.st_mode):
         return top.st_blocks * 512
     blocks, seen = [top.st_blocks], set()
@@ -141,8 +152,21 @@ def tree_size(path):
                 below.append(name)
         return below
 
-    _each_directory(path, visit, lambda fd, names: None, lambda error, names: None)
+    with naming(path):
+        fd, name = _open_parent(raw(path))
+        try:
+            each_directory(fd, name, visit)
+        finally:
+            os.close(fd)
     return blocks[0] * 512  # stat(2): st_blocks counts 512 bytes whatever the file system
+
+
+def _open_parent(path):
+    directory, name = os.path.split(path.rstrip(b"/"))
+    if not name or name in (b".", b".."):
+        directory, name = path, b"."
+    # the directories above are the user's choice, and may well be links
+    return os.open(directory or b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), name
 
 
 class _Failures(object):
@@ -166,17 +190,15 @@ class _Failures(object):
                         % (shown(where), os.strerror(error.errno).lower(), more)) from error
 
 
-def _each_directory(path, visit, leave, failed, unlock=False):
-    """Go through the directory ``path`` depth first, with two descriptors however deep it is.
+def each_directory(fd, name, visit, leave=None, failed=None, unlock=False):
+    """Go through directory ``name`` in ``fd``, depth first, with two descriptors however deep.
 
     visit(fd, names) sees to what is in a directory and returns the directories in it to go to;
     leave(fd of the one above, names) comes after all of these. failed(error, names) is told what
-    could not be entered. names is the way as a list, the first of it the name of ``path``.
+    could not be entered. names is the way as a list, beginning with ``name``.
     unlock: make directories of ours accessible first.
     """
-    directory, name = os.path.split(path.rstrip(b"/") or path)
-    with naming(path):
-        fd = os.open(directory or b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.dup(fd)
     try:
         levels = [([name], _identity(fd))]  # for each directory what is left to do, and which it is
         names = []
@@ -194,7 +216,8 @@ def _each_directory(path, visit, leave, failed, unlock=False):
                 except FileNotFoundError:
                     pass
                 except OSError as error:
-                    failed(error, names)
+                    if failed is not None:
+                        failed(error, names)
                 if len(levels) == len(names):  # not entered
                     names.pop()
                 continue
@@ -206,9 +229,11 @@ def _each_directory(path, visit, leave, failed, unlock=False):
             fd = above
             if _identity(fd) != levels[-1][1]:
                 # somebody moves directories about, and we must not follow them elsewhere
-                failed(OSError(errno.EBUSY, os.strerror(errno.EBUSY)), names)
+                if failed is not None:
+                    failed(OSError(errno.EBUSY, os.strerror(errno.EBUSY)), names)
                 return
-            leave(fd, names)
+            if leave is not None:
+                leave(fd, names)
             names.pop()
     finally:
         os.close(fd)
