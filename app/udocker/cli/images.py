@@ -60,13 +60,23 @@ def ensure_image(context, reference, values):
 def download(context, reference, values):
     """Pull ``reference`` (ImageReference) as the option ``values`` say; return the StoredImage."""
     from udocker.image.pull import Puller
-    from udocker.registry import open_registry
     settings = context.settings.replaced(
         "command line", http_proxy=values["httpproxy"], dockerio_registry_url=values["registry"])
-    registry = open_registry(reference, settings, context.environ, context.insecure,
-                             context.layout.keystore)
-    puller = Puller(context.images, context.locked, settings.download_jobs, context.output.info)
-    return puller.pull(registry, reference, _wanted_platform(values) or context.facts.platform)
+    puller = Puller(context.images, context.locked, settings.download_jobs, context.output.info,
+                    context.output.progress)
+    return puller.pull(_open_registry(context, reference, settings), reference,
+                       _wanted_platform(values) or context.facts.platform)
+
+
+def _open_registry(context, reference, settings):
+    from udocker.cli.network import open_transport
+    from udocker.registry.client import Registry
+    from udocker.registry.credentials import Credentials, auth_files
+    from udocker.registry.endpoint import Endpoint
+    endpoint = Endpoint.of(reference, settings.dockerio_registry_url)
+    credentials = Credentials(auth_files(context.environ, keystore=context.layout.keystore),
+                              context.environ, context.output.warning)
+    return Registry(open_transport(context, settings, endpoint.host), endpoint, credentials)
 
 
 def _wanted_platform(values):

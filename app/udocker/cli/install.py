@@ -20,11 +20,12 @@ def install(context, values, arguments):
 
 def install_engines(context, asked, purge=False):
     """Install the engines from where the user ``asked`` (str or None) or a bundle is at hand."""
+    from udocker.cli.network import fetch
     from udocker.engine import obtain
     store = context.engines
     architecture = context.facts.engine_architecture
     bundle = obtain.obtain(architecture, asked, context.settings.tarball,
-                           lambda url, limit: _fetch(context, url, limit))
+                           lambda url, limit: fetch(context, url, limit))
     if not bundle.is_pinned:
         context.output.warning("%s has the SHA256 %s; this build of udocker knows none to compare"
                                % (bundle.origin, bundle.sha256))
@@ -33,8 +34,3 @@ def install_engines(context, asked, purge=False):
     installed = store.install(obtain.open_bundle(bundle), bundle.sha256)
     context.output.info("engines %s installed in %s, from %s"
                         % (installed.version, context.layout.bin, bundle.origin))
-
-
-def _fetch(context, url, limit):
-    from udocker.registry import open_transport
-    return open_transport(context.settings, context.environ, context.insecure).fetch(url, limit)

@@ -1,5 +1,6 @@
 """What the user sees: results on stdout and nothing else there; everything else on stderr."""
 
+import os
 import sys
 
 from udocker.model.reference import printable
@@ -48,7 +49,49 @@ class Output(object):
                                       blank, line, " executing: " + printable(program), ""]))
         self._stderr.flush()
 
+    def progress(self, total):
+        """Return a context whose value is told of bytes out of ``total`` (int) that came.
+
+        A bar is drawn where a person is watching a terminal that can draw one.
+        """
+        shows = (self.level >= INFO and total and self._stderr.isatty()
+                 and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"))
+        return _Bar(total, self._stderr) if shows else _NoBar()
+
     def _say(self, level, text):
         if self.level >= level:
             self._stderr.write(printable(text) + "\n")
             self._stderr.flush()
+
+
+class _NoBar(object):
+    """Progress that nobody watches."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def of_blob(self):
+        """Return a function that takes how many bytes (int) of one blob are there."""
+        return None
+
+
+class _Bar(_NoBar):
+    """Progress of several downloads in one bar."""
+
+    def __init__(self, total, stream):
+        from tqdm import tqdm
+        self._bar = tqdm(total=total, unit="B", unit_scale=True, file=stream, leave=False)
+
+    def __exit__(self, *error):
+        self._bar.close()
+
+    def of_blob(self):
+        seen = [0]
+
+        def report(count):
+            self._bar.update(count - seen[0])  # after a restart this goes back
+            seen[0] = count
+        return report

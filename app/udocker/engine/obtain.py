@@ -11,7 +11,7 @@ import pkgutil
 import sys
 from collections import namedtuple
 
-from udocker.errors import CorruptData, DigestMismatch, EngineError, HostError
+from udocker.errors import CorruptData, DigestMismatch, EngineError, HostError, UdockerError
 from udocker.model.jsontext import loads
 from udocker.model.reference import quoted
 
@@ -57,7 +57,7 @@ def obtain(architecture, asked, mirrors, fetch):
     for place in ([beside] if os.path.isfile(beside) else []) + list(mirrors):
         try:
             return _verified(_read(place, name, fetch), name, place)
-        except (HostError, CorruptData, EngineError) as error:
+        except UdockerError as error:
             tried.append("%s: %s" % (place, error.message))
     raise EngineError("no bundle of engines for %s: %s"
                       % (architecture, "; ".join(tried) or "none embedded, no mirror configured"),

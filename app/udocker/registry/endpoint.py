@@ -73,6 +73,11 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
         return DOCKER_HUB if self.host in DOCKER_HUB_NAMES else self.host
 
     @property
+    def is_docker(self):
+        """Whether it is Docker Hub itself."""
+        return self.host in DOCKER_HUB_NAMES
+
+    @property
     def is_loopback(self):
         return is_loopback(split_host(self.host)[0])
 

@@ -150,9 +150,15 @@ class ImageStore(object):
                                                           os.urandom(4).hex()))
 
     def publish_blob(self, partial, digest):
-        """Give the verified and synced file ``partial`` (str) the name of ``digest``."""
+        """Give the verified file ``partial`` (str) the name of ``digest``, and both to the disk."""
         path = self._blob_path(digest)
         with tree.naming(path):
+            fd = os.open(partial, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+                os.fchmod(fd, 0o644)
+            finally:
+                os.close(fd)
             os.rename(partial, path)
         files.fsync_directory(self._layers)
 
@@ -169,8 +175,6 @@ class ImageStore(object):
                     checksum.update(chunk)
                     size += len(chunk)
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
             digest = Digest("sha256", checksum.hexdigest())
             self.publish_blob(partial, digest)
         except BaseException:
