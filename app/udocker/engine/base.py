@@ -5,6 +5,10 @@ from collections import namedtuple
 #: How well an engine does here: score (int, 0: not at all; the highest is taken), reason (str).
 Fitness = namedtuple("Fitness", "score reason")
 
+#: Origin of a program: from a bundle that was verified, from the repository's bin but unknown to
+#: its manifest (udocker 1.3.x put it there), or from elsewhere (PATH, configuration).
+VERIFIED, UNKNOWN, FOREIGN = "bundle", "unknown", "foreign"
+
 #: A program that runs containers: path (str), version (str, "" if unknown), origin (str).
 Program = namedtuple("Program", "path version origin")
 

@@ -9,16 +9,12 @@ last: whatever is interrupted, what worked before still does.
 import os
 from collections import namedtuple
 
-from udocker.engine.base import Program
+from udocker.engine.base import UNKNOWN, VERIFIED, Program
 from udocker.errors import EngineError
 from udocker.host import files, tree
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT
 from udocker.model.reference import quoted
-
-#: Origin of a program: from a bundle that was verified, from the repository's bin but unknown to
-#: its manifest (udocker 1.3.x put it there), or from elsewhere (PATH, configuration).
-VERIFIED, UNKNOWN, FOREIGN = "bundle", "unknown", "foreign"
 
 #: Manifest of the installed engines: version (str), bundle (str: sha256), files (dict).
 Installed = namedtuple("Installed", "version bundle files")

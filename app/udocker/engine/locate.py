@@ -7,8 +7,8 @@ verified bundle is used only after it was seen to keep a process inside its root
 
 import os
 
-from udocker.engine import bundle as bundles
-from udocker.engine.base import Program
+from udocker.engine.base import FOREIGN, VERIFIED, Program
+from udocker.engine.bundle import require
 from udocker.errors import EngineError
 from udocker.model.reference import quoted
 
@@ -33,7 +33,7 @@ class Locator(object):
     def proot(self):
         """Return the Program of PRoot; EngineError."""
         program = self._locate("proot", self._settings.use_proot_executable)
-        if program.origin != bundles.VERIFIED:
+        if program.origin != VERIFIED:
             self._require_contained(program)
         return program
 
@@ -46,15 +46,15 @@ class Locator(object):
             path = configured if "/" in configured else _in_path(configured) or configured
             if not os.path.isfile(path):
                 raise EngineError("the configured engine %s does not exist" % quoted(configured))
-            return bundles.require(Program(path, "", bundles.FOREIGN), name)
+            return require(Program(path, "", FOREIGN), name)
         program = self._store.find(name)
-        if (program is None or program.origin != bundles.VERIFIED) and self._install is not None:
+        if (program is None or program.origin != VERIFIED) and self._install is not None:
             self._install()
             program = self._store.find(name)
         if program is None:
             path = _in_path(name)
-            program = Program(path, "", bundles.FOREIGN) if path else None
-        return bundles.require(program, name)
+            program = Program(path, "", FOREIGN) if path else None
+        return require(program, name)
 
     def _require_contained(self, program):
         from udocker.engine.proot import is_contained

@@ -5,7 +5,7 @@ Modes: P1 lets a seccomp filter pick the system calls that have to be looked at,
 
 import os
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan
 from udocker.errors import InvalidValue
 from udocker.model.reference import quoted
 
@@ -57,7 +57,14 @@ class PRoot(Engine):
             reasons.append(("PROOT_NO_SECCOMP", "mode P2 stops at every system call"))
         # PRoot hands its own environment down, so that of the container is that of PRoot. Its own
         # variables come last, and none of its prefix from elsewhere gets here (run/plan.py).
-        return EnginePlan(tuple(argv), launch.env + tuple(env), (), tuple(warnings),
+        inherited = launch.env
+        if self.program.origin != VERIFIED:
+            # ours is static; another one would load the image's libraries into itself, on the host
+            dropped = [key for key, _ in inherited if key.startswith("LD_")]
+            inherited = tuple(item for item in inherited if item[0] not in dropped)
+            warnings += ["%s is not set: %s is not udocker's own" % (key, self.program.path)
+                         for key in dropped]
+        return EnginePlan(tuple(argv), inherited + tuple(env), (), tuple(warnings),
                           tuple(reasons))
 
 

@@ -1,6 +1,6 @@
 """From a registry to the store."""
 
-from udocker.errors import CorruptData, NotFound
+from udocker.errors import CorruptData, NoSuchPlatform, NotFound
 from udocker.host import files
 from udocker.registry.parallel import Stop, each
 
@@ -51,6 +51,8 @@ class Puller(object):
         for path in paths[:-1]:
             try:
                 return path, self._manifest(registry, path, reference, platform)
+            except NoSuchPlatform:
+                raise
             except NotFound:
                 continue
         return paths[-1], self._manifest(registry, paths[-1], reference, platform)

@@ -33,7 +33,7 @@ class ContainerView(object):
 
         binds (tuple of Bind): the volumes; the last that covers a path counts.
         """
-        bind = _covering(path, binds)
+        bind = covering(path, binds)
         if bind is None:
             found = self._root.kind(path)
             if found is not None or not binds:
@@ -43,7 +43,7 @@ class ContainerView(object):
             except UdockerError:
                 # a mount point that the engine makes, and the directories above it
                 return _kind_of_mountpoint(path, binds)
-            bind = _covering(real, binds)
+            bind = covering(real, binds)
             if bind is None:
                 return _kind_of_mountpoint(path, binds)
             path = real
@@ -63,7 +63,8 @@ class ContainerView(object):
         return "other"
 
 
-def _covering(path, binds):
+def covering(path, binds):
+    """Return the Bind that ``path`` (str) lies in, the deepest and of those the last, or None."""
     found = None
     for bind in binds:
         if path == bind.target or path.startswith(bind.target + "/"):
