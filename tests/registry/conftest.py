@@ -6,6 +6,10 @@ import time
 
 import pytest
 
+from tests.fakes.certificates import make_certificate
+from tests.fakes.registry import FakeRegistry
+from tests.registry.support import IMAGE
+
 DOCKER_REGISTRY = shutil.which("docker-registry")
 
 
@@ -59,3 +63,24 @@ def start_real_registry(tmp_path_factory):
     yield start
     for registry in started:
         registry.stop()
+
+
+@pytest.fixture
+def fake():
+    """A FakeRegistry with ``test:latest``, which nobody has to log in to."""
+    with FakeRegistry() as registry:
+        registry.add("test", "latest", IMAGE)
+        yield registry
+
+
+@pytest.fixture
+def another():
+    """Another host: a FakeRegistry on a port of its own."""
+    with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """(certificate, key) for localhost and 127.0.0.1, which nobody trusts unless told to."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
