@@ -41,7 +41,7 @@ exec "$musl_cc" "\$@"
 EOF
 chmod +x "$work/cc"
 
-CPPFLAGS="-I$work/talloc/include" CFLAGS="$CFLAGS" LDFLAGS="-L$work/talloc -ltalloc" \
+CPPFLAGS="-I$work/talloc/include" CFLAGS="$CFLAGS -Werror=implicit-function-declaration" LDFLAGS="-L$work/talloc -ltalloc" \
 make -f GNUmakefile -j "$JOBS" proot \
 	CC="$work/cc" STRIP="$STRIP" OBJCOPY="$OBJCOPY" OBJDUMP="$OBJDUMP" \
 	VERSION="$VERSION" \
