@@ -189,7 +189,7 @@ class ImageStore(object):
         """
         for descriptor in (manifest.config,) + manifest.layers:
             if not self.has_blob(descriptor):
-                raise CorruptData("blob %s vanished while its image was stored" % descriptor.digest,
+                raise CorruptData("blob %s vanished while its image was stored" % str(descriptor.digest),
                                   "run the command again")
         name, tag = reference.name, reference.version
         self._require_replaceable(reference, manifest)
