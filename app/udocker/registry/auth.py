@@ -99,18 +99,20 @@ class Authenticator(object):
         rejected (str or None): the header value that got this 401.
         AuthenticationError where there is no answer, or the one given was the right one already.
         """
+        # reading it also frees the connection, which the next request can use then
+        said = message_of(response)
         challenge = self._choose(parse_challenges(response.headers.get("WWW-Authenticate")))
         if challenge is None:
-            raise denied(repository, self._endpoint.name, message_of(response))
+            raise denied(repository, self._endpoint.name, said)
         if rejected and challenge.parameters.get("error") == "insufficient_scope":
             # a new token would be for the same scope: all that we ever ask for
-            raise denied(repository, self._endpoint.name, message_of(response),
+            raise denied(repository, self._endpoint.name, said,
                          logged_in=self._credential(repository) is not None)
         with self._lock:
             self._last = (response.origin, challenge)
             header = self._answer(repository, rejected, stop)
         if header is None or header == rejected:
-            raise denied(repository, self._endpoint.name, message_of(response),
+            raise denied(repository, self._endpoint.name, said,
                          logged_in=header is not None)
         return header
 
