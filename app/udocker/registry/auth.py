@@ -107,14 +107,18 @@ class Authenticator(object):
         if rejected and challenge.parameters.get("error") == "insufficient_scope":
             # a new token would be for the same scope: all that we ever ask for
             raise denied(repository, self._endpoint.name, said,
-                         logged_in=self._credential(repository) is not None)
+                         logged_in=self.has_login(repository))
         with self._lock:
             self._last = (response.origin, challenge)
             header = self._answer(repository, rejected, stop)
         if header is None or header == rejected:
             raise denied(repository, self._endpoint.name, said,
-                         logged_in=header is not None)
+                         logged_in=self.has_login(repository))
         return header
+
+    def has_login(self, repository):
+        """Whether the user has a login for ``repository`` at all."""
+        return self._credential(repository) is not None
 
     def _choose(self, challenges):
         for challenge in challenges:
