@@ -41,6 +41,7 @@ def connection_failure(error, host, proxy_host=""):
     import socket
     import ssl
     from urllib3 import exceptions
+    from urllib3.util.ssl_match_hostname import CertificateError
     chain = list(_causes(error))
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
         return ConnectionFailed("cannot reach the proxy %s: %s" % (printable(proxy_host), _reason(chain)),
@@ -50,7 +51,7 @@ def connection_failure(error, host, proxy_host=""):
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain
         text = str(cause)
-        if isinstance(cause, ssl.CertificateError) or "CERTIFICATE_VERIFY_FAILED" in text:
+        if isinstance(cause, (ssl.CertificateError, CertificateError)) or "CERTIFICATE_VERIFY_FAILED" in text:
             return ConnectionFailed(
                 "cannot trust %s: %s" % (whom, _certificate_reason(cause)),
                 "put its CA certificate in /etc/containers/certs.d/%s/ca.crt, or name a file with "
@@ -144,14 +145,15 @@ def _reason(chain):
     import os
     import socket
     from urllib3 import exceptions
-    for cause in chain:
-        if isinstance(cause, (exceptions.TimeoutError, socket.timeout)):
-            return "no answer in time"
+    # first: urllib3 calls a refused connection a kind of timeout
     for cause in chain:
         if isinstance(cause, OSError) and cause.errno and not isinstance(cause, socket.gaierror):
             return os.strerror(cause.errno).lower()
         if isinstance(cause, socket.gaierror):
             return "no address for its name"
+    for cause in chain:
+        if isinstance(cause, (exceptions.TimeoutError, socket.timeout)):
+            return "no answer in time"
     for cause in chain:
         if isinstance(cause, OSError) and "Tunnel connection failed" in str(cause):
             return printable(str(cause))[:MAX_SHOWN].lower()
