@@ -261,7 +261,7 @@ class _Application(object):
                     raise
                 self._copies += 1
                 self._replace(folder, last, member.name,
-                              lambda: _copy(source, names[-1], there, folder.fd, last))
+                              lambda: _copy(source, names[-1], there, folder.fd, last), there)
         finally:
             os.close(source)
 

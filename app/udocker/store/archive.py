@@ -8,6 +8,7 @@ import zlib
 from udocker.errors import CorruptData, NotFound
 from udocker.host import files, tree
 from udocker.model.reference import quoted
+from udocker.store.debris import PARTIAL
 
 #: Members of an archive: a hundred images of a hundred layers have 30,000.
 MAX_MEMBERS = 100000
@@ -36,7 +37,7 @@ def open_archive(path):
 @contextlib.contextmanager
 def spooled(stream, directory):
     """Copy ``stream`` (binary file, a pipe) into ``directory`` (str) and open the Archive there."""
-    path = os.path.join(directory, ".partial-archive-%d-%s" % (os.getpid(), os.urandom(4).hex()))
+    path = os.path.join(directory, "%sarchive-%d-%s" % (PARTIAL, os.getpid(), os.urandom(4).hex()))
     try:
         with tree.naming(directory), open(path, "wb") as file:
             for chunk in iter(lambda: stream.read(_CHUNK), b""):

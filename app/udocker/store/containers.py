@@ -13,9 +13,8 @@ from udocker.errors import AlreadyExists, CorruptData, InvalidValue, NotFound, R
 from udocker.host import files, tree
 from udocker.model.oci import MAX_DOCUMENT, parse_config
 from udocker.model.reference import quoted
+from udocker.store.debris import MAKING, REMOVING, sweep
 
-#: Names of half-made and half-removed containers begin with a dot, which no id or name does.
-_MAKING, _REMOVING = ".making-", ".removing-"
 MAX_NAME_LENGTH = 255  # a name is one component of a path
 _ID_CHARACTERS = frozenset("0123456789abcdef-")
 
@@ -121,7 +120,8 @@ class ContainerStore(object):
         container_id = new_id()
         if name:
             self.require_free(name)
-        making = os.path.join(self._top, _MAKING + container_id)
+        sweep(self._top)
+        making = os.path.join(self._top, MAKING + container_id)
         try:
             with tree.naming(making):
                 os.mkdir(making, 0o755)
@@ -183,7 +183,7 @@ class ContainerStore(object):
                     os.unlink(os.path.join(self._top, name))
                 except FileNotFoundError:
                     pass  # somebody else was faster
-        leaving = os.path.join(self._top, _REMOVING + container.id)
+        leaving = os.path.join(self._top, REMOVING + container.id)
         with tree.naming(container.path):
             os.rename(container.path, leaving)
         files.remove_tree(leaving)

@@ -13,10 +13,8 @@ from udocker.errors import CorruptData, NotFound, Refused, UdockerError
 from udocker.host import files, tree
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT, Manifest, parse_config, parse_document
-from udocker.model.reference import Digest, ImageReference, quoted
-
-#: Blobs that are being written; no digest begins like this.
-_PARTIAL = ".partial-"
+from udocker.model.reference import Digest, quoted
+from udocker.store.debris import PARTIAL, sweep
 
 _CHUNK = 1 << 20
 
@@ -51,8 +49,7 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
         """Return the bytes of the image's configuration."""
         if not self.is_version_1:
             return _read(self.blob_path(self.manifest().config.digest))
-        top = self._ancestry()[0]
-        for name in (top + ".json", "container.json"):
+        for name in ("container.json", self._ancestry()[0] + ".json"):
             if os.path.exists(os.path.join(self.path, name)):
                 return _read(os.path.join(self.path, name))
         raise CorruptData("image %s has no configuration" % str(self))
@@ -146,8 +143,7 @@ class ImageStore(object):
 
     def partial_path(self, digest):
         """Return a path that no other process uses, for the blob ``digest`` while it is written."""
-        return os.path.join(self._layers, "%s%s-%d-%s" % (_PARTIAL, digest.short, os.getpid(),
-                                                          os.urandom(4).hex()))
+        return self._partial(digest.short)
 
     def publish_blob(self, partial, digest):
         """Give the verified file ``partial`` (str) the name of ``digest``, and both to the disk."""
@@ -167,8 +163,7 @@ class ImageStore(object):
         import hashlib
         checksum = hashlib.sha256()
         size = 0
-        partial = os.path.join(self._layers, "%snew-%d-%s" % (_PARTIAL, os.getpid(),
-                                                             os.urandom(4).hex()))
+        partial = self._partial("new")
         try:
             with tree.naming(self._layers), open(partial, "wb") as file:
                 for chunk in iter(lambda: source.read(_CHUNK), b""):
@@ -194,12 +189,13 @@ class ImageStore(object):
         """
         for descriptor in (manifest.config,) + manifest.layers:
             if not self.has_blob(descriptor):
-                raise CorruptData("blob %s vanished while its image was stored" % descriptor.digest,
+                raise CorruptData("blob %s vanished while its image was stored" % str(descriptor.digest),
                                   "run the command again")
         name, tag = reference.name, reference.version
         self._require_replaceable(reference, manifest)
         path = os.path.join(self._repos, name, tag)
         digests = [str(d.digest) for d in (manifest.config,) + manifest.layers]
+        replaced = _targets(path)
         with tree.naming(path):
             os.makedirs(path, 0o755, exist_ok=True)
             for digest in digests:
@@ -215,6 +211,8 @@ class ImageStore(object):
                 if os.path.islink(stale_path) and stale not in digests \
                         or stale in ("v1", "ancestry"):
                     os.unlink(stale_path)
+        self._discard_unused(replaced)
+        sweep(self._layers)
         return StoredImage(name, tag, path)
 
     def _require_replaceable(self, reference, manifest):
@@ -238,19 +236,18 @@ class ImageStore(object):
             except UdockerError as error:
                 raise type(error)("image %s: %s" % (image, error.message),
                                   "'udocker rmi -f %s' deletes it all the same" % str(image))
-        links = [name for name in _names(image.path)
-                 if os.path.islink(os.path.join(image.path, name))]
+        blobs = _targets(image.path)
         with tree.naming(image.path):
             # without its TAG it is no image any more, whatever happens next
             os.unlink(image.path + "/TAG")
         files.remove_tree(image.path)
         self._remove_empty(os.path.dirname(image.path))
-        self._discard_unused(links)
+        self._discard_unused(blobs)
 
     def _discard_unused(self, names):
         kept = set()
         for image in self.list():
-            kept.update(_names(image.path))
+            kept.update(_targets(image.path))
         for name in set(names) - kept:
             path = os.path.join(self._layers, name)
             with tree.naming(path):
@@ -268,6 +265,10 @@ class ImageStore(object):
                 return
             path = os.path.dirname(path)
 
+    def _partial(self, name):
+        return os.path.join(self._layers, "%s%s-%d-%s" % (PARTIAL, name, os.getpid(),
+                                                          os.urandom(4).hex()))
+
     def _blob_path(self, digest):
         assert isinstance(digest, Digest)
         return os.path.join(self._layers, str(digest))
@@ -284,14 +285,14 @@ class ImageStore(object):
                     yield image
 
 
-def reference_of(image):
-    """Return the ImageReference that names ``image`` (StoredImage)."""
-    separator = "@" if image.tag.startswith("sha") and ":" in image.tag else ":"
-    return ImageReference.parse(image.name + separator + image.tag)
-
-
 def _is_tag_directory(path):
     return os.path.isfile(path + "/TAG")
+
+
+def _targets(path):
+    """Return the names of the files in layers/ that the tag directory ``path`` refers to."""
+    links = [os.path.join(path, name) for name in _names(path)]
+    return set(os.path.basename(os.readlink(link)) for link in links if os.path.islink(link))
 
 
 def _names(path):

@@ -1,0 +1,352 @@
+"""A small real registry: OCI distribution over a real socket, with faults to order.
+
+    with FakeRegistry() as registry:
+        registry.add("some/thing", "latest", image([layer({...})]))
+        registry.fault("/blobs/", cut=1000, times=1)
+        ... registry.host, registry.url, registry.requests ...
+
+As a program: ``python3 tests/fakes/registry.py --port 5000 --layout DIR --repository NAME`` serves
+the tags of an OCI layout.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import socket
+import ssl
+import threading
+from collections import namedtuple
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+from urllib.parse import parse_qs, urlsplit
+
+PIECE = 64 * 1024
+
+#: What was asked: headers is a dict with lower-case names.
+Request = namedtuple("Request", "method path headers body")
+
+#: What to do wrong, for requests whose path (with query) contains ``match``, ``times`` times.
+_FAULTS = {
+    "status": None, "headers": (), "body": b"",  # answer this and nothing else
+    "content_type": None,                        # call the document something else
+    "cut": None,                                 # hang up after so many bytes of body
+    "flip": None,                                # turn over the byte at this position
+    "extra": b"", "short": 0,                    # more or fewer bytes, consistently announced
+    "announce": 0,                               # add this to Content-Length only
+    "lie": None,                                 # Docker-Content-Digest
+    "etag": None,
+    "ignore_range": False, "refuse_range": False, "wrong_range": False,
+    "only_range": False,                         # the fault is for requests with a Range
+    "endless": False,                            # a body that never ends
+    "chunked": False,                            # no Content-Length, Transfer-Encoding: chunked
+    "encode": False,                             # compress as it goes, with Content-Encoding: gzip
+    "delay": 0,                                  # seconds before each piece of the body
+}
+Fault = namedtuple("Fault", ["match", "times"] + sorted(_FAULTS))
+
+
+class FakeRegistry(object):
+    """auth (None, or one of tests.fakes.logins), certificate ((certificate, key) paths: speak TLS),
+    page (int): the most tags given at a time; 0 for all."""
+
+    def __init__(self, auth=None, certificate=None, page=0, port=0, address="127.0.0.1", name=None):
+        self.auth, self.page = auth, page
+        self.manifests, self.blobs, self.tags = {}, {}, {}
+        self.files = {}  # path -> bytes: anything else that is to be served, without any login
+        self.requests, self.faults = [], []
+        self.lock = threading.Lock()
+        self._server = _Server((address, port), _Handler)
+        self._server.registry = self
+        self._server.context = None
+        if certificate:
+            self._server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._server.context.load_cert_chain(*certificate)
+        self.port = self._server.server_address[1]
+        self.host = "%s:%d" % (name or address, self.port)
+        self.url = ("https://" if certificate else "http://") + self.host
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def add(self, repository, tag, thing):
+        """Serve ``thing`` (images.Image or ImageIndex) as ``repository:tag``."""
+        from tests.fakes.images import manifests
+        for data, media_type in manifests(thing):
+            self.add_manifest(repository, None, data, media_type)
+        self.add_manifest(repository, tag, thing.manifest, thing.media_type)
+        for data in thing.blobs.values():
+            self.add_blob(repository, data)
+
+    def add_manifest(self, repository, tag, data, media_type):
+        digest = _digest(data)
+        self.manifests[repository, digest] = (data, media_type)
+        if tag:
+            self.tags.setdefault(repository, {})[tag] = digest
+        return digest
+
+    def add_blob(self, repository, data):
+        self.blobs[repository, _digest(data)] = data
+        return _digest(data)
+
+    def fault(self, match, times=None, **what):
+        """Do ``what`` (see _FAULTS) wrong for paths that contain ``match``."""
+        settings = dict(_FAULTS, match=match, times=times)
+        settings.update(what)
+        self.faults.append(Fault(**settings))
+
+    def take_fault(self, request):
+        with self.lock:
+            for position, fault in enumerate(self.faults):
+                if fault.match not in request.path or fault.times == 0:
+                    continue
+                if fault.only_range and "range" not in request.headers:
+                    continue
+                if fault.times is not None:
+                    self.faults[position] = fault._replace(times=fault.times - 1)
+                return fault
+        return Fault(**dict(_FAULTS, match="", times=None))
+
+    def asked(self, match):
+        """The requests whose path contains ``match``."""
+        with self.lock:
+            return [request for request in self.requests if match in request.path]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+
+class _Server(ThreadingMixIn, HTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def get_request(self):
+        connection, address = self.socket.accept()
+        connection.settimeout(20)
+        if self.context:
+            # the handshake is done by the handler's thread, when it first reads
+            connection = self.context.wrap_socket(connection, server_side=True,
+                                                  do_handshake_on_connect=False)
+        return connection, address
+
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)  # without HTTPServer's look-up of our own name
+        self.server_address = self.socket.getsockname()
+
+    def handle_error(self, request, client_address):
+        pass  # clients that hang up or do not trust us are what many tests are about
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *args):
+        pass
+
+    def handle(self):
+        if not self.server.context and self.connection.recv(1, socket.MSG_PEEK) == b"\x16":
+            return  # somebody tries TLS: hang up, as other servers do
+        BaseHTTPRequestHandler.handle(self)
+
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(self.command, self.path,
+                          {name.lower(): value for name, value in self.headers.items()},
+                          self.rfile.read(length))
+        registry = self.server.registry
+        with registry.lock:
+            registry.requests.append(request)
+        fault = registry.take_fault(request)
+        if fault.status:
+            return self._send(fault, fault.status, fault.body, dict(fault.headers))
+        path = urlsplit(request.path).path
+        if path in registry.files:
+            return self._send(fault, 200, registry.files[path], {})
+        if path == "/token":
+            status, document = registry.auth.answer(request)
+            return self._json(fault, status, document)
+        if path.rstrip("/") == "/v2":
+            return self._json(fault, 200, {})
+        return self._repository(registry, fault, request, path)
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_GET
+
+    def _repository(self, registry, fault, request, path):
+        kind = next((k for k in ("/manifests/", "/blobs/uploads/", "/blobs/", "/tags/list") if k in path), "")
+        if not path.startswith("/v2/") or not kind:
+            return self._error(fault, 404, "NOT_FOUND", "no such page")
+        repository, _, rest = path[len("/v2/"):].partition(kind)
+        if registry.auth is not None:
+            sent = request.headers.get("authorization")
+            if not registry.auth.allows(sent, repository):
+                return self._error(fault, 401, "UNAUTHORIZED", "authentication required", {
+                    "WWW-Authenticate": registry.auth.header(registry, repository,
+                                                             "invalid_token" if sent else "")})
+        if request.method in ("POST", "PUT", "PATCH"):
+            return self._push(registry, fault, request, repository, kind, rest)
+        if kind == "/tags/list":
+            return self._tags(registry, fault, request, repository)
+        if kind == "/manifests/":
+            digest = registry.tags.get(repository, {}).get(rest, rest)
+            data, media_type = registry.manifests.get((repository, digest), (None, None))
+        else:
+            digest, media_type = rest, "application/octet-stream"
+            data = registry.blobs.get((repository, digest))
+        if data is None:
+            return self._error(fault, 404, "UNKNOWN", "unknown to \x1b[31mthis\x1b[0m registry")
+        headers = {"Content-Type": fault.content_type or media_type,
+                   "Docker-Content-Digest": fault.lie or digest}
+        headers = {name: value for name, value in headers.items() if value != "none"}
+        if kind == "/blobs/":
+            return self._blob(fault, request, data, headers, '"%s"' % digest)
+        return self._send(fault, 200, data, headers)
+
+    def _blob(self, fault, request, data, headers, etag):
+        headers["ETag"] = etag = fault.etag or etag
+        headers["Accept-Ranges"] = "bytes"
+        wanted = request.headers.get("range", "")
+        if not wanted.startswith("bytes=") or fault.ignore_range:
+            return self._send(fault, 200, data, headers)
+        if request.headers.get("if-range", etag) != etag:
+            return self._send(fault, 200, data, headers)
+        start = int(wanted[len("bytes="):].split("-")[0])
+        if start >= len(data) or fault.refuse_range:
+            return self._send(fault, 416, b"", {"Content-Range": "bytes */%d" % len(data)})
+        if fault.wrong_range:
+            start += 1
+        headers["Content-Range"] = "bytes %d-%d/%d" % (start, len(data) - 1, len(data))
+        return self._send(fault, 206, data[start:], headers)
+
+    def _tags(self, registry, fault, request, repository):
+        names = sorted(registry.tags.get(repository, {}))
+        if not names:
+            return self._error(fault, 404, "NAME_UNKNOWN", "repository name not known to registry")
+        last = parse_qs(urlsplit(request.path).query).get("last", [""])[0]
+        names = [name for name in names if name > last]
+        headers = {}
+        if registry.page and len(names) > registry.page:
+            names = names[:registry.page]
+            headers["Link"] = '</v2/%s/tags/list?last=%s&n=%d>; rel="next"' % (
+                repository, names[-1], registry.page)
+        headers.update(dict(fault.headers))
+        return self._json(fault, 200, {"name": repository, "tags": names}, headers)
+
+    def _push(self, registry, fault, request, repository, kind, rest):
+        place = "/v2/%s/blobs/uploads/" % repository
+        if kind == "/manifests/":
+            digest = registry.add_manifest(repository, rest if ":" not in rest else None, request.body,
+                                           request.headers.get("content-type", ""))
+            return self._send(fault, 201, b"", {"Docker-Content-Digest": digest, "Location": self.path})
+        if request.method == "POST":
+            rest = hashlib.sha256(os.urandom(16)).hexdigest()
+            registry.files["upload:" + rest] = b""
+        registry.files["upload:" + rest] += request.body
+        if request.method == "PUT":
+            digest = registry.add_blob(repository, registry.files.pop("upload:" + rest))
+            return self._send(fault, 201, b"", {"Docker-Content-Digest": digest, "Location": self.path})
+        end = max(0, len(registry.files["upload:" + rest]) - 1)
+        return self._send(fault, 202, b"", {"Location": place + rest, "Range": "0-%d" % end})
+
+    def _error(self, fault, status, code, message, headers=()):
+        self._json(fault, status, {"errors": [{"code": code, "message": message}]}, dict(headers))
+
+    def _json(self, fault, status, document, headers=()):
+        headers = dict(headers, **{"Content-Type": fault.content_type or "application/json"})
+        self._send(fault, status, fault.body or json.dumps(document).encode("ascii"), headers)
+
+    def _send(self, fault, status, data, headers):
+        """Everything leaves through here, so that every fault works for every answer."""
+        if fault.encode:
+            data = gzip.compress(data)
+            headers["Content-Encoding"] = "gzip"
+        if fault.flip is not None and data:
+            flipped = bytearray(data)
+            flipped[fault.flip] ^= 1
+            data = bytes(flipped)
+        data = data[:len(data) - fault.short] + fault.extra
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if fault.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif fault.endless:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(data) + fault.announce))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        self._body(fault, data)
+        if fault.cut is not None or fault.announce or fault.endless:
+            self.close_connection = True
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _body(self, fault, data):
+        whole = data if fault.cut is None else data[:fault.cut]
+        pieces = [whole[start:start + PIECE] for start in range(0, len(whole), PIECE)]
+        stop = threading.Event()
+        while True:
+            for piece in pieces or ([b" " * PIECE] if fault.endless else []):
+                if fault.delay:
+                    stop.wait(fault.delay)
+                if fault.chunked:
+                    piece = b"%x\r\n%s\r\n" % (len(piece), piece)
+                self.wfile.write(piece)
+            if not fault.endless:
+                break
+        if fault.chunked and fault.cut is None:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+def _digest(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def load_layout(registry, folder, repository):
+    """Serve the tags of the OCI layout in ``folder`` as ``repository``."""
+    blobs = os.path.join(folder, "blobs", "sha256")
+    for name in os.listdir(blobs):
+        with open(os.path.join(blobs, name), "rb") as stream:
+            data = stream.read()
+        registry.add_blob(repository, data)
+        if data[:1] == b"{" and len(data) < 4 << 20:
+            document = json.loads(data.decode("utf-8"))
+            if document.get("schemaVersion") == 2:
+                registry.add_manifest(repository, None, data, document.get("mediaType") or (
+                    "application/vnd.oci.image.%s.v1+json"
+                    % ("index" if "manifests" in document else "manifest")))
+    with open(os.path.join(folder, "index.json")) as stream:
+        for entry in json.load(stream)["manifests"]:
+            tag = (entry.get("annotations") or {}).get("org.opencontainers.image.ref.name", "latest")
+            registry.tags.setdefault(repository, {})[tag] = entry["digest"]
+
+
+def main():
+    import argparse
+    parser = argparse.ArgumentParser(description="serve the images of an OCI layout")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--layout")
+    parser.add_argument("--repository", default="test")
+    options = parser.parse_args()
+    with FakeRegistry(port=options.port) as registry:
+        if options.layout:
+            load_layout(registry, options.layout, options.repository)
+        print(registry.url, flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()
