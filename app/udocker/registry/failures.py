@@ -100,7 +100,7 @@ def refusal(response, what, name, now):
 def denied(what, name, said="", logged_in=False):
     """Return the AuthenticationError for ``what`` on the registry ``name``."""
     hint = ("this account may not read it, or it does not exist" if logged_in else
-            "it does not exist, or one must log in" + LOGIN_HINT)
+            "it does not exist, or it needs a login" + LOGIN_HINT)
     return AuthenticationError("access to %s on %s is denied%s"
                                % (what, name, ": " + said if said else ""), hint)
 
