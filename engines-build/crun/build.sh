@@ -36,7 +36,7 @@ cd crun
 	--disable-criu --disable-dl --without-python-bindings \
 	CC="$CC" AR="$AR" RANLIB="$RANLIB" STRIP="$STRIP" GPERF=false \
 	CFLAGS="$CFLAGS" CPPFLAGS="-I$deps/include" \
-	LDFLAGS="-L$deps/lib" CRUN_LDFLAGS=-all-static
+	LDFLAGS="-L$deps/lib -Wl,--build-id=none" CRUN_LDFLAGS=-all-static
 make git-version.h
 make -C libocispec -j "$JOBS"  # first: its generated headers are no dependency of crun's objects
 make -j "$JOBS" crun

@@ -44,7 +44,7 @@ chmod +x "$work/cc"
 loaders=loader.elf
 [ "$ARCH" != x86_64 ] || loaders="$loaders loader-m32.elf"
 
-CPPFLAGS="-I$work/talloc/include" CFLAGS="$CFLAGS -Werror=implicit-function-declaration" LDFLAGS="-L$work/talloc -ltalloc" \
+CPPFLAGS="-I$work/talloc/include" CFLAGS="$CFLAGS -Werror=implicit-function-declaration" LDFLAGS="-L$work/talloc -ltalloc -Wl,--build-id=none" \
 make -f GNUmakefile -j "$JOBS" proot $loaders \
 	CC="$work/cc" STRIP="$STRIP" OBJCOPY="$OBJCOPY" OBJDUMP="$OBJDUMP" \
 	VERSION="$VERSION" \

@@ -139,7 +139,8 @@ def test_threads_share_their_directory(proot, guest_root):
 
 
 def test_a_thread_may_execute(proot, guest_root):
-    assert run(proot, guest_root, "thread-exec", "exit", "9").returncode == 9
+    done = run(proot, guest_root, "thread-exec", "exit", "9")
+    assert (done.returncode, done.stderr) == (9, "")
 
 
 def test_a_program_may_be_executed_by_descriptor(proot, guest_root):
