@@ -14,7 +14,8 @@ from collections import namedtuple
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-for folder in (ROOT, os.path.join(ROOT, "app")):
+APP = os.path.join(ROOT, "app")
+for folder in (ROOT, APP):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 

@@ -8,7 +8,7 @@ import tarfile
 from typing import Dict, List, NamedTuple, Optional
 
 from builder import elf, recipe as recipes, sources
-from builder.toolchain import Target
+from builder.toolchain import Target, target_named
 
 FORMAT = 1
 TOP = "udocker_dir"
@@ -72,10 +72,12 @@ def _members(engines: List[Engine], version: str, target: Target, lock: Dict[str
     for engine in engines:
         recipe = engine.recipe
         about = {"engine": recipe.name, "version": lock[recipe.source].version}
-        for file, licence in recipe.installs.items():
-            path = os.path.join(engine.built, file)
-            elf.check_static(path, target.elf)
-            members["%s-%s" % (file, target.name)] = Member(_read(path), 0o755, dict(about, licence=licence))
+        for name, what in recipe.installs.items():
+            if target.arch not in what.get("arches", [target.arch]):
+                continue
+            path = os.path.join(engine.built, what["file"])
+            elf.check_static(path, target_named(what.get("runs_on", target.arch)).elf)
+            members[name.format(arch=target.name)] = Member(_read(path), 0o755, dict(about, licence=what["licence"]))
         for name in recipe.licences:
             members["doc/" + name] = Member(_read(os.path.join(engine.built, "licences", name)), 0o644, about)
         for patch in recipes.patches(recipe):

@@ -24,7 +24,7 @@ class Recipe(NamedTuple):
     source: str                 # its version is the engine's
     sources: Dict[str, Any]     # name in sources.lock -> {"only": [...]} or {}
     needs: List[str]            # other recipes
-    installs: Dict[str, str]    # file below OUT -> licence (SPDX expression)
+    installs: Dict[str, Any]    # name in the bundle -> {"file": below OUT, "licence": SPDX expression, ...}
     licences: Dict[str, str]    # file name in the bundle's doc -> file among the sources, or ./file in the folder
 
 

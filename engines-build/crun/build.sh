@@ -38,7 +38,7 @@ cd crun
 	CFLAGS="$CFLAGS" CPPFLAGS="-I$deps/include" \
 	LDFLAGS="-L$deps/lib" CRUN_LDFLAGS=-all-static
 make git-version.h
-make -C libocispec/yajl -j "$JOBS" libyajl.la  # libcrun.la asks for it without a rule to make it
+make -C libocispec -j "$JOBS"  # first: its generated headers are no dependency of crun's objects
 make -j "$JOBS" crun
 
 mkdir -p "$OUT/bin"

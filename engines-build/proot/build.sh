@@ -41,8 +41,11 @@ exec "$musl_cc" "\$@"
 EOF
 chmod +x "$work/cc"
 
+loaders=loader.elf
+[ "$ARCH" != x86_64 ] || loaders="$loaders loader-m32.elf"
+
 CPPFLAGS="-I$work/talloc/include" CFLAGS="$CFLAGS -Werror=implicit-function-declaration" LDFLAGS="-L$work/talloc -ltalloc" \
-make -f GNUmakefile -j "$JOBS" proot \
+make -f GNUmakefile -j "$JOBS" proot $loaders \
 	CC="$work/cc" STRIP="$STRIP" OBJCOPY="$OBJCOPY" OBJDUMP="$OBJDUMP" \
 	VERSION="$VERSION" \
 	GIT=false HAS_SWIG= HAS_PYTHON_CONFIG= V=1
@@ -54,3 +57,7 @@ done
 
 mkdir -p "$OUT/bin"
 $STRIP -o "$OUT/bin/proot" proot
+for loader in $loaders; do  # the very files that are in PRoot, which uses them if they lie beside it
+	cp "$loader" "$OUT/bin/$loader"
+	chmod 0755 "$OUT/bin/$loader"
+done

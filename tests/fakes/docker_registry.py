@@ -17,11 +17,12 @@ class RealRegistry(object):
             free.bind(("127.0.0.1", 0))
             self.host = "127.0.0.1:%d" % free.getsockname()[1]
         self.base = "http://" + self.host
+        self.data = os.path.join(folder, "data")
         config = os.path.join(folder, "config.yml")
         with open(config, "w") as stream:
             stream.write("version: 0.1\nlog: {level: error}\n"
                          "storage: {filesystem: {rootdirectory: %s}}\n"
-                         "http: {addr: '%s'}\n%s" % (os.path.join(folder, "data"), self.host, auth))
+                         "http: {addr: '%s'}\n%s" % (self.data, self.host, auth))
         self._log = open(os.path.join(folder, "log"), "wb")
         self._process = subprocess.Popen([DOCKER_REGISTRY, "serve", config], stdin=subprocess.DEVNULL,
                                          stdout=self._log, stderr=subprocess.STDOUT)

@@ -112,6 +112,8 @@ class FakeRegistry(object):
             return [request for request in self.requests if match in request.path]
 
     def close(self):
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

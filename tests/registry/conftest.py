@@ -5,8 +5,6 @@ from tests.fakes.docker_registry import DOCKER_REGISTRY, RealRegistry
 from tests.fakes.registry import FakeRegistry
 from tests.registry.support import IMAGE
 
-DOCKER_REGISTRY = shutil.which("docker-registry")
-
 
 @pytest.fixture(scope="session")
 def start_real_registry(tmp_path_factory):

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 
 #: Chunks that may wait between two threads: it bounds memory, and evens out large and small files.
-DEPTH = 8
+DEPTH = 4
 #: Seconds to wait for the other thread when this one gave up, before leaving it to its blocked read.
 GIVE_UP = 10
 

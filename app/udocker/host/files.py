@@ -13,6 +13,9 @@ TEMPORARY_PREFIX = b".tmp-"
 #: File systems that cannot flush a directory say so with one of these.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EROFS)
 
+#: Bytes copied at a time.
+_COPY = 1 << 20
+
 #: What unlink(2) says of a directory: Linux, POSIX.
 _IS_DIRECTORY = (errno.EISDIR, errno.EPERM)
 
@@ -123,6 +126,36 @@ def remove_at(fd, name, path):
 
     each_directory(fd, name, visit, leave, failures.add, unlock=True)
     failures.raise_any()
+
+
+def copy_at(source, name, status, target, last):
+    """Make ``last`` in directory ``target`` what ``name`` in directory ``source`` is.
+
+    source and target are descriptors; status (os.stat_result): of the source, which is a regular
+    file or a link. FileExistsError if ``last`` is there already.
+    """
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(name, dir_fd=source), last, dir_fd=target)
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise HostError("cannot copy %s: a special file" % shown(name))
+    reading = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+                      dir_fd=source)
+    try:
+        writing = os.open(last, CREATE, 0o600, dir_fd=target)
+        try:
+            while True:
+                data = memoryview(os.read(reading, _COPY))
+                if not data:
+                    break
+                while data:
+                    data = data[os.write(writing, data):]
+            os.fchmod(writing, stat.S_IMODE(status.st_mode))
+            os.utime(writing, ns=(status.st_mtime_ns, status.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
 
 
 def tree_size(path):

@@ -10,7 +10,6 @@ set again when it is closed, so that nothing has to be kept for all directories 
 import errno
 import os
 import stat
-from array import array
 from collections import OrderedDict
 
 from udocker.errors import UnsafeLayer
@@ -167,33 +166,6 @@ class Folders(object):
             set_time(folder.fd, folder.mtime)
         finally:
             os.close(folder.fd)
-
-
-class Made(object):
-    """What a layer made: a set of (directory, name) that takes 8 bytes for each.
-
-    Whiteouts must spare what is in the same layer, wherever in it they are (layer.md,
-    "Whiteouts"), and a layer may have millions of members. So only a hash of each is kept, in
-    many short arrays, as there are few questions. Python's hash of bytes is seeded at random; a
-    collision among 64 bits, if ever, would spare one file too many.
-    """
-
-    _PARTS = 4096
-
-    def __init__(self):
-        self._parts = [None] * self._PARTS
-
-    def add(self, folder, name):
-        key = hash((folder.inode, name))
-        part = self._parts[key % self._PARTS]
-        if part is None:
-            part = self._parts[key % self._PARTS] = array("q")
-        part.append(key)
-
-    def has(self, inode, name):
-        key = hash((inode, name))
-        part = self._parts[key % self._PARTS]
-        return part is not None and key in part
 
 
 def components(name):

@@ -18,11 +18,12 @@ from collections import namedtuple
 from udocker.errors import CorruptData, DigestMismatch, NotFound, UnsafeLayer
 from udocker.host.ahead import ahead
 from udocker.host.compress import DEFAULT_LIMITS, Blob
-from udocker.host.files import each_directory, remove_at
-from udocker.host.folders import Folders, Made, components, set_time
+from udocker.host.files import copy_at, remove_at
+from udocker.host.folders import Folders, components
+from udocker.host.made import Made
 from udocker.host.tar import (BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK,
                               Reader)
-from udocker.host.tarfields import settable_time
+from udocker.host.tarfields import LATEST, settable_time
 from udocker.host.tree import CREATE, LIST, Root, host_error, shown
 
 #: layer.md, "Whiteouts": names with this prefix remove the rest of the name from lower layers.
@@ -40,9 +41,6 @@ _NOT_ALLOWED = frozenset([errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS
 _BAD_NAME = frozenset([errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.EILSEQ])
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-#: Bytes copied at a time where a hard link is not to be had.
-_COPY = 1 << 20
 
 
 class Applied(namedtuple("Applied", "members size whiteouts devices set_id xattrs copies")):
@@ -71,8 +69,11 @@ def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress
     blob = Blob(stream, limits)
     hasher = hashlib.new(diff_id.algorithm) if diff_id is not None else None
     chunks = ahead(blob)
+    if hasher is not None:
+        chunks = ahead(_hashed(chunks, hasher))
     try:
-        reader = Reader(_watched(chunks, hasher, blob, progress), limits.members)
+        reader = Reader(_reported(chunks, blob, progress) if progress is not None else chunks,
+                        limits.members)
         with Root(root_path) as root:
             applied = _Application(root, reader).run()
     finally:
@@ -83,12 +84,15 @@ def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress
     return applied
 
 
-def _watched(chunks, hasher, blob, progress):
+def _hashed(chunks, hasher):
     for chunk in chunks:
-        if hasher is not None:
-            hasher.update(chunk)
-        if progress is not None:
-            progress(blob.consumed)
+        hasher.update(chunk)
+        yield chunk
+
+
+def _reported(chunks, blob, progress):
+    for chunk in chunks:
+        progress(blob.consumed)
         yield chunk
 
 
@@ -180,22 +184,30 @@ class _Application(object):
 
     def _place_file(self, folder, last, member):
         mode = member.mode & 0o777 | 0o600
-        fd = self._replace(folder, last, member.name,
-                           lambda: os.open(last, CREATE, mode, dir_fd=folder.fd))
+        try:
+            fd = os.open(last, CREATE, mode, dir_fd=folder.fd)
+        except FileExistsError:
+            self._remove(folder, last, member.name)
+            fd = os.open(last, CREATE, mode, dir_fd=folder.fd)
         try:
             if member.sparse is None:
-                for piece in self._reader.content():
-                    _write(fd, piece)
+                whole = self._reader.whole_content()
+                for piece in self._reader.content() if whole is None else (whole,):
+                    while piece:
+                        piece = piece[os.write(fd, piece):]
             else:
                 for offset, piece in self._reader.sparse_content(member):
                     os.lseek(fd, offset, os.SEEK_SET)
-                    _write(fd, piece)
+                    while piece:
+                        piece = piece[os.write(fd, piece):]
                 os.ftruncate(fd, member.size)
             if mode & self._umask:
                 os.fchmod(fd, mode)
             if member.mode & _SET_ID:
                 self._set_id += 1
-            mtime = settable_time(member.mtime)
+            mtime = member.mtime
+            if not 0 < mtime < LATEST:
+                mtime = settable_time(mtime)
             try:
                 os.utime(fd, ns=(mtime, mtime))
             except OSError as error:
@@ -261,7 +273,7 @@ class _Application(object):
                     raise
                 self._copies += 1
                 self._replace(folder, last, member.name,
-                              lambda: _copy(source, names[-1], there, folder.fd, last), there)
+                              lambda: copy_at(source, names[-1], there, folder.fd, last), there)
         finally:
             os.close(source)
 
@@ -317,65 +329,12 @@ class _Application(object):
         try:
             folder = self._folders.get(parent, make=False)
             if last == _OPAQUE:
-                self._remove_lower(folder, b".")
+                self._folders.forget(folder)
+                self._made.spare(folder.fd, b".")
             elif not self._made.has(folder.inode, hidden):
                 self._remove(folder, hidden, parent + b"/" + hidden)
             elif stat.S_ISDIR(os.stat(hidden, dir_fd=folder.fd, follow_symlinks=False).st_mode):
-                self._remove_lower(folder, hidden)
+                self._folders.forget(folder)
+                self._made.spare(folder.fd, hidden)
         except (FileNotFoundError, NotADirectoryError, NotFound):
             pass  # nothing there to hide
-
-    def _remove_lower(self, folder, name):
-        """Remove what is in the directory ``name`` of ``folder`` and was not made by this layer."""
-        self._folders.forget(folder)
-        made = self._made
-
-        def visit(fd, names):
-            status = os.fstat(fd)
-            below = []
-            for entry in os.listdir(fd):
-                if not made.has(status.st_ino, os.fsencode(entry)):
-                    remove_at(fd, entry, entry)
-                elif stat.S_ISDIR(os.stat(entry, dir_fd=fd, follow_symlinks=False).st_mode):
-                    below.append(entry)
-            set_time(fd, status.st_mtime_ns)
-            return below
-
-        def failed(error, names):
-            raise host_error(error, names[-1])
-
-        fd = os.open(name, LIST, dir_fd=folder.fd)
-        try:
-            for entry in visit(fd, ()):
-                each_directory(fd, entry, visit, failed=failed)
-        finally:
-            os.close(fd)
-
-
-def _write(fd, data):
-    while data:
-        data = data[os.write(fd, data):]
-
-
-def _copy(source, name, there, target, last):
-    """Make ``last`` in directory ``target`` what ``name`` in directory ``source`` is."""
-    if stat.S_ISLNK(there.st_mode):
-        os.symlink(os.readlink(name, dir_fd=source), last, dir_fd=target)
-        return
-    if not stat.S_ISREG(there.st_mode):
-        raise CorruptData("%s is a hard link to a special file" % shown(last))
-    reading = os.open(name, _READ, dir_fd=source)
-    try:
-        writing = os.open(last, CREATE, 0o600, dir_fd=target)
-        try:
-            while True:
-                data = os.read(reading, _COPY)
-                if not data:
-                    break
-                _write(writing, memoryview(data))
-            os.fchmod(writing, stat.S_IMODE(there.st_mode))
-            os.utime(writing, ns=(there.st_mtime_ns, there.st_mtime_ns))
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)

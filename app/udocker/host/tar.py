@@ -43,6 +43,7 @@ _EXTENSIONS = frozenset([b"x", b"g", b"L", b"K", b"V"])
 
 _HEADER = struct.Struct("100s8s16x12s12s8sc100s8s80x155s12x")
 _ZEROS = bytes(BLOCK)
+_BLANK = b"\0 "
 _XATTRS = ("SCHILY.xattr.", "LIBARCHIVE.xattr.")
 _USTAR = b"ustar\x0000"
 #: adler32's low half is 1 + the sum of all bytes modulo this: the checksum of tar, computed in C.
@@ -83,6 +84,15 @@ class Reader(object):
         """Bytes of the stream that were used so far."""
         return self._base + self._at
 
+    def whole_content(self):
+        """Return the content of the current member, if that needs no waiting; else None."""
+        at, end = self._at, self._at + self._left
+        if end > len(self._buffer):
+            return None
+        self._at = end
+        self._left = 0
+        return memoryview(self._buffer)[at:end]
+
     def content(self):
         """Yield what is left of the content of the current member, in pieces (memoryview)."""
         while self._left:
@@ -118,7 +128,7 @@ class Reader(object):
 
     def __iter__(self):
         shared, extra = {}, {}  # records of global pax headers, and of those for the next member
-        members = 0
+        members, modes = 0, {}
         while True:
             if self._left or self._padding:
                 self._skip(self._left + self._padding)
@@ -131,6 +141,8 @@ class Reader(object):
                     raise CorruptData("tar archive ends after an extension, at byte %d" % offset)
                 return
             name, mode, size, mtime, checksum, kind, target, magic, prefix = _HEADER.unpack(block)
+            # what nearly every header has is tried first: for a small file, reading its header
+            # is half of what it costs
             try:
                 stated = int(checksum[:6], 8)
             except ValueError:
@@ -138,7 +150,10 @@ class Reader(object):
             if ((stated + sum(checksum) - 255) % _ADLER != adler32(block) & 0xffff
                     and not is_checksum(block, checksum)):
                 raise CorruptData("damaged tar header at byte %d" % offset)
-            size = number(size, offset)
+            try:
+                size = int(size[:11] if size[11] in _BLANK else size, 8)
+            except ValueError:
+                size = number(size, offset)
             if size < 0:
                 raise CorruptData("negative size in the tar header at byte %d" % offset)
             if kind in _EXTENSIONS:
@@ -154,8 +169,17 @@ class Reader(object):
                 raise CorruptData("%s has an unknown type %r in the tar header at byte %d"
                                   % (shown(name), kind, offset))
             target = target.partition(b"\0")[0] if kind in _LINKS else b""
-            member = Member(name, kind, number(mode, offset), number(mtime, offset) * 1000000000,
-                            size, target, None, 0, offset)
+            try:
+                mode = modes[mode]
+            except KeyError:
+                if len(modes) > 100:
+                    modes.clear()
+                mode = modes[mode] = number(mode, offset)
+            try:
+                mtime = int(mtime[:11] if mtime[11] in _BLANK else mtime, 8) * 1000000000
+            except ValueError:
+                mtime = number(mtime, offset) * 1000000000
+            member = Member(name, kind, mode, mtime, size, target, None, 0, offset)
             if extra or shared:
                 member = _extended(member, shared, extra)
             if member.kind == FILE and member.name.endswith(b"/"):
@@ -169,7 +193,7 @@ class Reader(object):
                     member = member._replace(size=real, sparse=regions)
                 elif extra and _is_sparse(extra):
                     member = self._pax_sparse(member, extra)
-            if kind != FILE:
+            elif member.size:
                 member = member._replace(size=0)
             extra = {}
             members += 1

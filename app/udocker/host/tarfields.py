@@ -2,8 +2,8 @@
 
 from udocker.errors import CorruptData
 
-#: What utimensat(2) surely takes, in seconds; times beyond it are as good as this one.
-_EARLIEST, _LATEST = -(1 << 31), (1 << 33)
+#: What utimensat(2) surely takes, in nanoseconds; times beyond are as good as these.
+EARLIEST, LATEST = -(1 << 31) * 1000000000, (1 << 33) * 1000000000
 
 
 def number(field, offset):
@@ -79,4 +79,4 @@ def pax_time(value, offset):
 
 def settable_time(mtime):
     """Return ``mtime`` (int, nanoseconds) as near as a file can have it."""
-    return min(max(mtime, _EARLIEST * 1000000000), _LATEST * 1000000000)
+    return min(max(mtime, EARLIEST), LATEST)

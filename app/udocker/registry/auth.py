@@ -24,7 +24,7 @@ from udocker.errors import AuthenticationError, CorruptData, InvalidValue, Regis
 from udocker.model.jsontext import loads
 from udocker.model.reference import printable
 from udocker.registry.endpoint import is_loopback, origin
-from udocker.registry.failures import denied, message_of, refusal
+from udocker.registry.failures import LOGIN_HINT, denied, message_of, refusal
 
 #: Bytes of a token answer. Tokens go into a header, and servers take some 8 or 16 KiB of those.
 MAX_TOKEN_BODY = 64 * 1024
@@ -99,20 +99,26 @@ class Authenticator(object):
         rejected (str or None): the header value that got this 401.
         AuthenticationError where there is no answer, or the one given was the right one already.
         """
+        # reading it also frees the connection, which the next request can use then
+        said = message_of(response)
         challenge = self._choose(parse_challenges(response.headers.get("WWW-Authenticate")))
         if challenge is None:
-            raise denied(repository, self._endpoint.name, message_of(response))
+            raise denied(repository, self._endpoint.name, said)
         if rejected and challenge.parameters.get("error") == "insufficient_scope":
             # a new token would be for the same scope: all that we ever ask for
-            raise denied(repository, self._endpoint.name, message_of(response),
-                         logged_in=self._credential(repository) is not None)
+            raise denied(repository, self._endpoint.name, said,
+                         logged_in=self.has_login(repository))
         with self._lock:
             self._last = (response.origin, challenge)
             header = self._answer(repository, rejected, stop)
         if header is None or header == rejected:
-            raise denied(repository, self._endpoint.name, message_of(response),
-                         logged_in=header is not None)
+            raise denied(repository, self._endpoint.name, said,
+                         logged_in=self.has_login(repository))
         return header
+
+    def has_login(self, repository):
+        """Whether the user has a login for ``repository`` at all."""
+        return self._credential(repository) is not None
 
     def _choose(self, challenges):
         for challenge in challenges:
@@ -204,7 +210,7 @@ class Authenticator(object):
                 said = message_of(response)
                 return AuthenticationError(
                     "%s does not accept this login%s" % (name, ": " + said if said else ""),
-                    "log in again: udocker login --registry=%s" % name)
+                    "log in again" + LOGIN_HINT)
             return denied(repository, name, message_of(response))
         if response.status == 429 or response.status >= 500:
             return refusal(response, "a token", there[1], self._transport.clock())

@@ -201,7 +201,7 @@ class Registry(object):
                     continue
                 if response.status in (401, 403):
                     raise denied(what, self.endpoint.name, message_of(response),
-                                 logged_in=bool(authorization))
+                                 logged_in=self._auth.has_login(repository))
                 raise refusal(response, what, self.endpoint.name, self._transport.clock())
 
     def _storage_failure(self, response, what):

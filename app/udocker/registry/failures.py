@@ -10,6 +10,9 @@ MAX_ERROR_BODY = 64 * 1024
 #: Characters of a registry's own words that are shown.
 MAX_SHOWN = 300
 
+#: How to log in: this program has no command for it yet, and reads what others wrote.
+LOGIN_HINT = " with docker or podman, whose credentials are read"
+
 
 class ConnectionFailed(RegistryError):
     """No answer, or not all of it.
@@ -41,6 +44,7 @@ def connection_failure(error, host, proxy_host=""):
     import socket
     import ssl
     from urllib3 import exceptions
+    from urllib3.util.ssl_match_hostname import CertificateError
     chain = list(_causes(error))
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
         return ConnectionFailed("cannot reach the proxy %s: %s" % (printable(proxy_host), _reason(chain)),
@@ -50,7 +54,7 @@ def connection_failure(error, host, proxy_host=""):
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain
         text = str(cause)
-        if isinstance(cause, ssl.CertificateError) or "CERTIFICATE_VERIFY_FAILED" in text:
+        if isinstance(cause, (ssl.CertificateError, CertificateError)) or "CERTIFICATE_VERIFY_FAILED" in text:
             return ConnectionFailed(
                 "cannot trust %s: %s" % (whom, _certificate_reason(cause)),
                 "put its CA certificate in /etc/containers/certs.d/%s/ca.crt, or name a file with "
@@ -86,7 +90,7 @@ def refusal(response, what, name, now):
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"
         return RegistryError("%s says: too many requests%s" % (name, tail),
-                             "try again %s, or log in with 'udocker login'" % when)
+                             "try again %s, or log in%s" % (when, LOGIN_HINT))
     if status >= 500:
         return RegistryError("%s failed with status %d for %s%s" % (name, status, what, tail),
                              "this is the registry's own trouble; try again later")
@@ -96,7 +100,7 @@ def refusal(response, what, name, now):
 def denied(what, name, said="", logged_in=False):
     """Return the AuthenticationError for ``what`` on the registry ``name``."""
     hint = ("this account may not read it, or it does not exist" if logged_in else
-            "it does not exist, or it needs a login: udocker login --registry=%s" % name)
+            "it does not exist, or it needs a login" + LOGIN_HINT)
     return AuthenticationError("access to %s on %s is denied%s"
                                % (what, name, ": " + said if said else ""), hint)
 
@@ -144,14 +148,15 @@ def _reason(chain):
     import os
     import socket
     from urllib3 import exceptions
-    for cause in chain:
-        if isinstance(cause, (exceptions.TimeoutError, socket.timeout)):
-            return "no answer in time"
+    # first: urllib3 calls a refused connection a kind of timeout
     for cause in chain:
         if isinstance(cause, OSError) and cause.errno and not isinstance(cause, socket.gaierror):
             return os.strerror(cause.errno).lower()
         if isinstance(cause, socket.gaierror):
             return "no address for its name"
+    for cause in chain:
+        if isinstance(cause, (exceptions.TimeoutError, socket.timeout)):
+            return "no answer in time"
     for cause in chain:
         if isinstance(cause, OSError) and "Tunnel connection failed" in str(cause):
             return printable(str(cause))[:MAX_SHOWN].lower()

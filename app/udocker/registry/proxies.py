@@ -82,5 +82,6 @@ def _checked(proxy):
             raise RegistryError("the proxy %s is a SOCKS proxy, which needs the Python module PySocks"
                                 % quoted(host), "install PySocks or name an HTTP proxy")
     elif scheme not in ("http", "https"):
-        raise InvalidValue("invalid proxy URL: %s is not http, https or socks" % quoted(scheme))
+        raise InvalidValue("invalid proxy URL: %s is not http, https or socks" % quoted(scheme),
+                           "write it as http://host:port")
     return proxy

@@ -57,14 +57,16 @@ class Trust(object):
         """
         import ssl
         from urllib3.util.ssl_ import create_urllib3_context
-        context = create_urllib3_context()
+        # the mode has to be there from the start: before 3.7.4, what urllib3 sets up for a
+        # verified connection makes OpenSSL verify for good (bpo-37428)
+        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
         # TLS 1.0 and 1.1 are deprecated (RFC 8996)
-        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+        if hasattr(ssl, "TLSVersion"):
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+        else:  # Python 3.6
+            context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
         if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
             return context
-        context.verify_mode = ssl.CERT_REQUIRED
         self._load_general(context)
         for path in extra:
             _load(context, path)

@@ -178,7 +178,7 @@ class Transport(object):
             raw = self._pool(proxy, here).urlopen(
                 method, url, body=body, headers=sent, redirect=False, retries=False,
                 preload_content=False, decode_content=False,
-                timeout=Timeout(self._timeouts.connect, self._timeouts.read))
+                timeout=Timeout(connect=self._timeouts.connect, read=self._timeouts.read))
         except (HTTPError, OSError, ValueError) as error:
             name = "%s:%d" % (host, port)
             failure = connection_failure(error, name, _host_of(proxy))
@@ -208,9 +208,10 @@ class Transport(object):
                 settings = {"num_pools": 8, "maxsize": 2 * WORKERS}
                 if scheme == "https" or proxy:
                     settings["ssl_context"] = self._trust.context(extra, verify)
-                if not verify:
-                    # it was the user who said so, and who has been told
-                    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+                    # urllib3 sets the context's mode from this for every connection
+                    settings["cert_reqs"] = "CERT_REQUIRED" if verify else "CERT_NONE"
+                # they are for programmers: that a host is insecure was the user's own word
+                urllib3.disable_warnings()
                 pool = self._pools[key] = _manager(proxy, settings)
         return pool
 
