@@ -186,11 +186,17 @@ def test_sparse_maps_that_lie_are_damaged(regions, real, stored):
 @pytest.mark.parametrize("records", [
     {"GNU.sparse.map": "0,3,5", "GNU.sparse.size": "3"}, {"GNU.sparse.map": "0,x", "GNU.sparse.size": "3"},
     {"GNU.sparse.map": "0,3"}, {"GNU.sparse.map": "0,-3", "GNU.sparse.size": "3"},
-    {"GNU.sparse.major": "1", "GNU.sparse.realsize": "3"},
-    {"GNU.sparse.map": ",".join(["0,0"] * 100001), "GNU.sparse.size": "3"}])
+    {"GNU.sparse.major": "1", "GNU.sparse.realsize": "3"}])
 def test_sparse_maps_of_pax_that_lie_are_damaged(records):
     with pytest.raises(CorruptData):
         read(archive(pax(records) + file("s", b"xyz")))
+
+
+def test_sparse_maps_have_a_limit():
+    many = pax({"GNU.sparse.map": ",".join(["0,0"] * 100002), "GNU.sparse.size": "0"}) + file("s")
+    for data in (many, old_gnu([(0, 0)] * 100002, 0, b"")):
+        with pytest.raises(UnsafeLayer):
+            read(archive(data))
 
 
 def truncations():
