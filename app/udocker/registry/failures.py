@@ -44,14 +44,15 @@ def connection_failure(error, host, proxy_host=""):
     from urllib3.util.ssl_match_hostname import CertificateError
     chain = list(_causes(error))
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
-        return ConnectionFailed("cannot reach the proxy %s: %s" % (printable(proxy_host), _reason(chain)),
+        return ConnectionFailed("cannot reach the proxy %s: %s"
+                                % (printable(proxy_host), _reason(chain)),
                                 "check --httpproxy, http_proxy and https_proxy")
     whom = "registry " + printable(host)
     for cause in chain:
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain
-        text = str(cause)
-        if isinstance(cause, (ssl.CertificateError, CertificateError)) or "CERTIFICATE_VERIFY_FAILED" in text:
+        if (isinstance(cause, (ssl.CertificateError, CertificateError))
+                or "CERTIFICATE_VERIFY_FAILED" in str(cause)):
             return ConnectionFailed(
                 "cannot trust %s: %s" % (whom, _certificate_reason(cause)),
                 "put its CA certificate in /etc/containers/certs.d/%s/ca.crt, or name a file with "
