@@ -1,11 +1,12 @@
 """Blobs: T22, T24, T29, T34 and T41 of the cases, and the size of everything."""
 
+import errno
 import io
 import os
 
 import pytest
 
-from udocker.errors import (DigestMismatch, InvalidValue, NotFound, RegistryError, SizeMismatch)
+from udocker.errors import (DigestMismatch, HostError, InvalidValue, NotFound, RegistryError, SizeMismatch)
 from udocker.model.reference import Digest
 from udocker.registry.blob import MAX_RESTARTS
 from udocker.registry.failures import ConnectionFailed
@@ -106,6 +107,39 @@ def test_t34_foreign_layers_are_not_followed(fake, another):
         fetch(registry, b"foreign", urls=(another.url + "/layer",))
     assert not another.requests
     assert fetch(registry, LAYER, urls=(another.url + "/layer",)) == LAYER, "the registry has this one"
+
+
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        if self.tell() + len(data) > 200000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super(FullDisk, self).write(data)
+
+
+class SlowDisk(io.BytesIO):
+    def write(self, data):
+        return super(SlowDisk, self).write(bytes(data[:1000]))
+
+
+def test_a_full_disk_is_named_and_keeps_what_came(fake):
+    sink = FullDisk()
+    with pytest.raises(HostError, match="cannot write blob sha256:.*: No space left"):
+        client(fake.url).blob("test", described(LAYER), sink)
+    assert 0 < len(sink.getvalue()) and LAYER.startswith(sink.getvalue())
+
+
+def test_a_file_that_takes_little_at_a_time_gets_all(fake):
+    sink = SlowDisk()
+    client(fake.url).blob("test", described(LAYER), sink)
+    assert sink.getvalue() == LAYER
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: os.symlink("/etc/x", str(path))])
+def test_a_path_that_cannot_be_written_is_named(fake, tmp_path, make):
+    make(tmp_path / "blob")
+    with pytest.raises(HostError, match="cannot write .*blob"):
+        client(fake.url).blob("test", described(LAYER), str(tmp_path / "blob"))
+    assert not fake.requests
 
 
 def test_a_missing_blob_says_so(fake):

@@ -81,6 +81,12 @@ def test_t37_a_tunnel_is_verified_like_a_connection(certificate):
         assert not registry.requests
 
 
+def test_a_proxy_that_wants_a_login_says_so(fake):
+    fake.fault("/manifests/", status=407)
+    with pytest.raises(RegistryError, match="the proxy before 127.0.0.1:.* wants a user name"):
+        client(fake.url).manifest("test", "latest")
+
+
 def test_a_proxy_that_is_not_there_is_named_without_its_password(fake):
     with pytest.raises(ConnectionFailed) as caught:
         client(fake.url, proxy="http://ann:geheim@127.0.0.1:9").manifest("test", "latest")

@@ -5,8 +5,8 @@ Specification: OCI distribution 1.1; docker's registry API v2, which it grew out
 
 from collections import namedtuple
 
-from udocker.errors import (CorruptData, DigestMismatch, InvalidValue, NotFound, RegistryError,
-                            SizeMismatch)
+from udocker.errors import (CorruptData, DigestMismatch, HostError, InvalidValue, NotFound,
+                            RegistryError, SizeMismatch)
 from udocker.model.jsontext import loads
 from udocker.model.oci import (DOCKER_LIST, DOCKER_MANIFEST, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST,
                                Index, parse_document)
@@ -116,12 +116,11 @@ class Registry(object):
         sink: a path (str; made if it is not there), or a binary file that can seek (and read, if
         it is not empty). The part of the blob that it already holds is not fetched again.
         progress (callable of int): told how many bytes of the blob are there.
-        DigestMismatch, SizeMismatch: the sink is empty then. After other errors it keeps what came.
+        DigestMismatch, SizeMismatch: the sink is empty then. After other errors it keeps what came;
+        HostError is for those of the sink itself (no space left).
         """
         if isinstance(sink, str):
-            import os
-            with open(os.open(sink, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b",
-                      buffering=0) as stream:
+            with _open_for_update(sink) as stream:
                 return self.blob(repository, descriptor, stream, progress, stop)
         what = "blob %s of %s" % (descriptor.digest, repository)
 
@@ -258,6 +257,14 @@ class Registry(object):
                 raise DigestMismatch("%s on %s has the digest %s where %s is what %s"
                                      % (printable(what), self.endpoint.name, actual, digest, whose))
         return reference if isinstance(reference, Digest) else digest_of(raw)
+
+
+def _open_for_update(path):
+    import os
+    try:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+b")
+    except OSError as error:
+        raise HostError("cannot write %s: %s" % (path, error.strerror))
 
 
 def _image(repository, reference):

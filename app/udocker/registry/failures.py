@@ -84,6 +84,9 @@ def refusal(response, what, name, now):
         return NotFound("no such %s on %s%s" % (what, name, tail))
     if status in (401, 403):
         return denied(what, name, said)
+    if status == 407:
+        return RegistryError("the proxy before %s wants a user name and a password" % name,
+                             "write them into its URL: http://user:password@host:port")
     if status == 429:
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"
