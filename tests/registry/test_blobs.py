@@ -226,11 +226,12 @@ def test_t41_a_changed_etag_is_noticed_even_where_the_server_does_not_compare(fa
     other = b"x" * len(LAYER)
     fake.fault("/blobs/", times=1, cut=200000, etag='"old"')
     # a 206 with the bytes of something else, from a server that knows no If-Range
-    fake.fault("/blobs/", times=1, only_range=True, status=206, body=other[100000:],
-               headers={"Content-Range": "bytes 100000-%d/%d" % (len(LAYER) - 1, len(LAYER)),
+    fake.fault("/blobs/", times=1, only_range=True, status=206, body=other[200000:],
+               headers={"Content-Range": "bytes 200000-%d/%d" % (len(LAYER) - 1, len(LAYER)),
                         "ETag": '"new"'}.items())
     fake.fault("/blobs/", times=1, flip=9)  # the second chance is still there
     assert fetch(client(fake.url), LAYER) == LAYER
+    assert fake.asked("/blobs/")[1].headers["range"] == "bytes=200000-"
     assert len(fake.asked("/blobs/")) == 4
 
 
