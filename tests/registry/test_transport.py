@@ -14,21 +14,9 @@ from udocker.registry.credentials import Credential
 from udocker.registry.failures import ConnectionFailed
 from udocker.registry.retry import Retries, Timeouts, retry_after, spell_seconds
 from udocker.registry.transport import USER_AGENT
-<<<<<<< HEAD
-from tests.fakes.logins import BasicAuth, basic
-from tests.fakes.proxy import FakeProxy
-from tests.fakes.registry import FakeRegistry
 from tests.conftest import APP, ROOT
-from tests.registry.support import IMAGE, LAYER, QUICK, Keyring, client, described, fetch, transport
-
-def login(registry):
-    """A FakeRegistry wants ann's password; return the Keyring that has it."""
-    registry.auth = BasicAuth({"ann": "geheim"})
-    return Keyring({registry.host: Credential("ann", "geheim")})
-=======
 from tests.fakes.logins import TokenAuth, basic
 from tests.registry.support import IMAGE, LAYER, QUICK, Keyring, client, fetch, login
->>>>>>> registry
 
 
 def test_importing_the_client_imports_neither_http_nor_tls():
