@@ -82,6 +82,7 @@ def test_a_disk_that_fails_is_one_line_and_leaves_nothing(udocker, demo_home, de
         for number in (1, 2, 5):
             status, err = traced(udocker, command, "%s:error=%s:when=%d" % (call, error, number))
             if status == 0:
+                udocker.ok(*UNDO[name])
                 break  # there are not so many of them
             lines = [line for line in err.split("\n") if line and not line.startswith("Info: ")]
             if not lines or "standard output" in err:
