@@ -1,11 +1,9 @@
 """Building in a container image, where the machine has docker, podman or buildah and no toolchain."""
-import os
 import shutil
 import subprocess
-import sys
-from typing import List, Optional
+from typing import Optional
 
-from builder import BuildError, toolchain
+from builder import BuildError
 from builder.toolchain import Target
 
 PROGRAMS = ("docker", "podman", "buildah")

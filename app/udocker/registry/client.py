@@ -118,7 +118,7 @@ class Registry(object):
             try:
                 return self._ask(repository, "blobs/" + str(descriptor.digest), headers, what, stop,
                                  accepted=(200, 206, 416) if "Range" in headers else (200,))
-            except NotFound as error:
+            except NotFound:
                 if not descriptor.urls:
                     raise
                 # such URLs come from the image's author, not from the registry that the user
