@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     """Leave the reasons of skipped tests where ./test finds them, for its own summary."""
     path = os.environ.get("UDOCKER_TEST_SKIPS")
-    if path:
+    if path and not hasattr(terminalreporter.config, "workerinput"):  # not once more in xdist's
         with open(path, "a", encoding="utf-8") as file:
             for report in terminalreporter.stats.get("skipped", ()):
                 reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
