@@ -121,13 +121,16 @@ def test_t15_garbage_after_the_end_is_an_error(world, name, garbage):
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"not a tar" * 1000, b"\x1f\x8b", b"BZh9", bytes(511),
-                                  b"\xfd7zXZ\0", zipped(b"text" * 1000), b"\x28\xb5\x2f\xfdxxxx"])
+                                  b"\xfd7zXZ\0", zipped(b"text" * 1000), b"\x28\xb5\x2f\xfdxxxx"],
+                         ids=["nothing", "a letter", "text", "gzip's magic", "bzip2's magic",
+                              "half a header", "xz's magic", "zipped text", "zstd's magic"])
 def test_t15_what_is_no_layer_is_an_error(world, data):
     with pytest.raises(CorruptData):
         apply_layer(world.root, stream(data))
 
 
-@pytest.mark.parametrize("data", [bytes(1024), zipped(bytes(10240)), zipped(b"")])
+@pytest.mark.parametrize("data", [bytes(1024), zipped(bytes(10240)), zipped(b"")],
+                         ids=["plain", "zipped", "zipped nothing"])
 def test_an_empty_layer_is_one(world, data):
     assert apply_layer(world.root, stream(data)).members == 0
 
@@ -141,7 +144,7 @@ def test_zstd_without_anything_that_reads_it_says_what_to_install(world, monkeyp
     assert "zstd" in caught.value.message and "install" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [b"", bytes(512), b"\0"])
+@pytest.mark.parametrize("change", [b"", bytes(512), b"\0"], ids=["none", "a block", "a byte"])
 def test_t26_the_digest_is_that_of_the_whole_stream(world, change):
     assert apply_layer(world.root, stream(zipped(TAR + change)), digest(TAR + change)).members == 3
     wrong = digest(TAR + b"x")
