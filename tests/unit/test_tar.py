@@ -7,7 +7,6 @@ import tarfile
 
 import pytest
 
-from tests.fakes import tars
 from tests.fakes.tars import archive, directory, file, gnu_long, hard_link, header, pax, padded, symlink
 from udocker.errors import CorruptData, UdockerError, UnsafeLayer
 from udocker.host.tar import DIRECTORY, FILE, HARD_LINK, SYMLINK, Reader
