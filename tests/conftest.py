@@ -131,6 +131,8 @@ def udocker(pyz, home):
 @pytest.fixture(scope="session")
 def demo_archive(tmp_path_factory):
     """Path (str) of an archive with the image demo:latest: busybox, and a message as its command."""
+    if not shutil.which("busybox"):
+        pytest.skip("the program busybox is not installed (Debian package busybox-static)")
     path = str(tmp_path_factory.mktemp("demo") / "demo.tar")
     subprocess.check_call([sys.executable, os.path.join(ROOT, "scripts", "demo-image"), path])
     return path
