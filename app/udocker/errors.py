@@ -34,6 +34,10 @@ class NotFound(UdockerError):
     """An image, container, name, manifest or platform does not exist."""
 
 
+class NoSuchPlatform(NotFound):
+    """The image exists, but not for the platform that was asked for."""
+
+
 class AlreadyExists(UdockerError):
     """What was to be made is there already."""
 

@@ -14,6 +14,7 @@ from udocker.registry.credentials import Credential
 from udocker.registry.failures import ConnectionFailed
 from udocker.registry.retry import Retries, Timeouts, retry_after, spell_seconds
 from udocker.registry.transport import USER_AGENT
+from tests.conftest import APP, ROOT
 from tests.fakes.logins import TokenAuth, basic
 from tests.registry.support import IMAGE, LAYER, QUICK, Keyring, client, fetch, login
 
@@ -30,7 +31,7 @@ def test_importing_the_client_imports_neither_http_nor_tls():
 def test_pulling_does_not_import_requests(fake):
     code = ("import sys; sys.path[:0] = %r; from tests.registry.support import client, AMD64; "
             "client(%r).resolve('test', 'latest', AMD64); print('requests' in sys.modules)"
-            % (sys.path[:2], fake.url))
+            % ([APP, ROOT], fake.url))
     assert subprocess.check_output([sys.executable, "-c", code]).decode().strip() == "False"
 
 

@@ -6,7 +6,7 @@ docker's image manifest v2, schema 2, which they grew out of.
 
 from collections import namedtuple
 
-from udocker.errors import CorruptData, InvalidValue, NotFound
+from udocker.errors import CorruptData, InvalidValue, NoSuchPlatform
 from udocker.model.jsontext import loads
 from udocker.model.reference import Digest, printable, quoted
 
@@ -119,7 +119,7 @@ class Index(namedtuple("Index", "raw media_type manifests annotations")):
     __slots__ = ()
 
     def select(self, platform):
-        """Return the Descriptor whose image runs best on ``platform``; NotFound says what there is."""
+        """Return the Descriptor whose image runs best on ``platform``, or NoSuchPlatform."""
         ranked = [(platform.accepts(entry.platform), position, entry)
                   for position, entry in enumerate(self.manifests) if entry.platform]
         ranked = [item for item in ranked if item[0] is not None]
@@ -127,8 +127,8 @@ class Index(namedtuple("Index", "raw media_type manifests annotations")):
             return min(ranked, key=lambda item: item[:2])[2]
         there = sorted(set(str(entry.platform) for entry in self.manifests
                            if entry.platform and entry.platform.os != "unknown"))
-        raise NotFound("no image for platform %s" % printable(str(platform)),
-                       "available platforms: %s" % (printable(", ".join(there)) or "none"))
+        raise NoSuchPlatform("no image for platform %s" % printable(str(platform)),
+                             "available platforms: %s" % (printable(", ".join(there)) or "none"))
 
 
 class Manifest(namedtuple("Manifest", "raw media_type config layers annotations")):

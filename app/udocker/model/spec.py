@@ -79,9 +79,9 @@ class UserSpec(namedtuple("UserSpec", "user group")):
 
 
 class ContainerSpec(namedtuple("ContainerSpec",
-                               "argv env env_files binds no_binds user workdir entrypoint ports "
-                               "hostname mode interactive tty sysdirs bind_home host_auth "
-                               "container_auth host_env metadata cpus kernel network")):
+                               "argv env binds no_binds user workdir entrypoint ports "
+                               "hostname mode sysdirs bind_home host_auth container_auth "
+                               "host_env metadata cpus kernel")):
     """What the user asked of a run, apart from which container it is.
 
     argv (tuple of str): the command, empty for the image's.

@@ -43,7 +43,7 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
             scheme, rest = "", text.strip()
         if "@" in rest.partition("/")[0]:
             raise InvalidValue("invalid registry: it holds a user name or a password",
-                               "give them to 'udocker login' instead")
+                               "credentials are read from ~/.docker/config.json")
         host, _, path = rest.partition("/")
         path = "/".join(part for part in path.split("/") if part)
         for ending in ("v1", "v2"):  # as 1.3.x and docker write the address of a registry
@@ -71,6 +71,11 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
     def name(self):
         """What people call it."""
         return DOCKER_HUB if self.host in DOCKER_HUB_NAMES else self.host
+
+    @property
+    def is_docker(self):
+        """Whether it is Docker Hub itself."""
+        return self.host in DOCKER_HUB_NAMES
 
     @property
     def is_loopback(self):

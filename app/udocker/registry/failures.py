@@ -10,6 +10,9 @@ MAX_ERROR_BODY = 64 * 1024
 #: Characters of a registry's own words that are shown.
 MAX_SHOWN = 300
 
+#: How to log in: this program has no command for it yet, and reads what others wrote.
+LOGIN_HINT = " with docker or podman, whose credentials are read"
+
 
 class ConnectionFailed(RegistryError):
     """No answer, or not all of it.
@@ -91,7 +94,7 @@ def refusal(response, what, name, now):
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"
         return RegistryError("%s says: too many requests%s" % (name, tail),
-                             "try again %s, or log in with 'udocker login'" % when)
+                             "try again %s, or log in%s" % (when, LOGIN_HINT))
     if status >= 500:
         return RegistryError("%s failed with status %d for %s%s" % (name, status, what, tail),
                              "this is the registry's own trouble; try again later")
@@ -101,7 +104,7 @@ def refusal(response, what, name, now):
 def denied(what, name, said="", logged_in=False):
     """Return the AuthenticationError for ``what`` on the registry ``name``."""
     hint = ("this account may not read it, or it does not exist" if logged_in else
-            "it does not exist, or it needs a login: udocker login --registry=%s" % name)
+            "it does not exist, or it needs a login" + LOGIN_HINT)
     return AuthenticationError("access to %s on %s is denied%s"
                                % (what, name, ": " + said if said else ""), hint)
 

@@ -1,0 +1,105 @@
+"""``udocker create``, ``ps``, ``rm``, ``name`` and ``rmname``."""
+
+import os
+
+from udocker.cli import arguments_of
+from udocker.engine.choose import DEFAULT_MODE
+from udocker.errors import AlreadyExists, UdockerError
+from udocker.model.reference import ImageReference, printable
+
+
+def create(context, values, arguments):
+    """Make a container from an image and print its id, and nothing else."""
+    (name,) = arguments_of("create", arguments, 1, 1)
+    from udocker.cli.images import ensure_image
+    from udocker.image.create import create_container
+    store = context.containers
+    wanted = values["name"] or ""
+    if wanted:
+        try:
+            store.require_free(wanted)
+        except AlreadyExists:
+            if not values["force"]:
+                raise
+            wanted = ""  # 1.3.x: the container is made, without a name
+    image = ensure_image(context, ImageReference.parse(name), values)
+    container = create_container(store, image, wanted, context.output.warning)
+    context.output.result(container.id)
+
+
+def ps(context, values, arguments):
+    """List the containers that are on disk."""
+    arguments_of("ps", arguments, 0, 0)
+    header = "%-36.36s %s %s " % ("CONTAINER ID", "P", "M")
+    header += "%-3s " % "MOD" if values["mode"] else ""
+    header += "%-6s " % "SIZE" if values["size"] else ""
+    header += "%-18.18s " % "PLATFORM" if values["platform"] else ""
+    context.output.result(header + "%-18s %-20s" % ("NAMES", "IMAGE"))
+    for container in context.containers.list():
+        line = "%-36.36s %s %s " % (container.id, "P" if container.is_protected else ".",
+                                    _access(container))
+        if values["mode"]:
+            line += "%2.2s " % (container.mode or DEFAULT_MODE)
+        if values["size"]:
+            from udocker.host.files import tree_size
+            line += "%5.5s " % (tree_size(container.root) // (1024 * 1024))
+        if values["platform"]:
+            line += "%-18.18s " % _platform(container)
+        # the names as the Python list that scripts have learnt to read
+        context.output.result(line + "%-18.100s %-20.100s" % (
+            list(container.names) or "", printable(container.image)))
+
+
+def rm(context, values, arguments):
+    """Delete containers; go on after one that cannot be, and then say so in the exit status."""
+    arguments_of("rm", arguments, 1, 1 << 20)
+    status = 0
+    for text in arguments:
+        try:
+            container = context.containers.find(text)
+            if not values["force"]:
+                _require_idle(container)
+            context.output.info("deleting container: %s" % container.id)
+            context.containers.remove(container)
+        except UdockerError as error:
+            context.output.error(error.message, error.hint)
+            status = error.exit_code
+    return status
+
+
+def name(context, values, arguments):
+    """Give a container one more name."""
+    container, wanted = arguments_of("name", arguments, 2, 2)
+    context.containers.set_name(context.containers.find(container), wanted)
+
+
+def rmname(context, values, arguments):
+    """Take a name from its container."""
+    (text,) = arguments_of("rmname", arguments, 1, 1)
+    context.containers.remove_name(text)
+    context.output.info("container name: %s removed." % text)
+
+
+def _require_idle(container):
+    from udocker.errors import Refused
+    from udocker.host.processes import using
+    pids = using(container.path)
+    if pids:
+        raise Refused("container %s is in use by process %d" % (container.id, pids[0]),
+                      "end it first, or 'udocker rm -f'")
+
+
+def _access(container):
+    """1.3.x's column M: D (not a directory), N (not ours), W (writable), R (read-only)."""
+    if not os.path.isdir(container.root):
+        return "D"
+    if os.stat(container.root).st_uid != os.getuid():
+        return "N"
+    return "W" if os.access(container.root, os.W_OK) else "R"
+
+
+def _platform(container):
+    try:
+        return str(container.config().platform or "unknown")
+    except UdockerError:
+        return "unknown"

@@ -1,0 +1,91 @@
+"""What a command has at hand: settings, stores, facts, output; each made when it is asked for."""
+
+import os
+
+from udocker.cli import settings as settings_module
+from udocker.cli.output import DEBUG, QUIET, Output
+from udocker.errors import HostError
+
+
+class Context(object):
+    """One invocation of udocker."""
+
+    def __init__(self, general, environ, output=None):
+        """general (dict: the options before the command), environ (dict)."""
+        self.environ = environ
+        self.debug = general["debug"]
+        self.insecure = general["insecure"]
+        self.settings = settings_module.load(environ, general["config"], general["repo"])
+        level = DEBUG if self.debug else QUIET if general["quiet"] else self.settings.verbose_level
+        self.output = output or Output(level)
+        for path, key in self.settings.unknown:
+            self.output.warning("%s: unknown key %s" % (path, key))
+        self._is_chosen_repository = general["repo"] is not None
+        self._allow_root = general["allow_root"]
+        self._facts = None
+        self._layout = None
+
+    @property
+    def facts(self):
+        """HostFacts of this machine."""
+        if self._facts is None:
+            from udocker.host.facts import read_facts
+            self._facts = read_facts()
+        return self._facts
+
+    def require_user(self):
+        """Raise HostError where root would run this by mistake."""
+        if os.geteuid() == 0 and not self._allow_root:
+            raise HostError("do not run as root !",
+                            "udocker is for ordinary users; --allow-root overrides this")
+
+    @property
+    def layout(self):
+        """The Layout, whose directories are there."""
+        if self._layout is None:
+            from udocker.store.layout import Layout
+            layout = Layout.of(self.settings)
+            if self._is_chosen_repository:
+                layout.require_repository()
+            elif layout.make():
+                self.output.info("creating repo: %s" % layout.top)
+            self._layout = layout
+        return self._layout
+
+    @property
+    def containers(self):
+        from udocker.store.containers import ContainerStore
+        return ContainerStore(self.layout)
+
+    @property
+    def images(self):
+        from udocker.store.images import ImageStore
+        return ImageStore(self.layout)
+
+    @property
+    def engines(self):
+        """The EngineStore of this host's architecture."""
+        from udocker.engine.bundle import EngineStore
+        return EngineStore(self.layout, self.facts.engine_architecture)
+
+    def locked(self):
+        """A context in which no other udocker changes images or blobs here."""
+        from udocker.host.lock import Lock
+        return Lock(os.path.join(self.layout.top, ".lock"))
+
+    def locator(self):
+        """Return the engine Locator."""
+        from udocker.engine.locate import Locator
+        layout = self.layout
+        return Locator(self.settings, self.engines, self._autoinstall,
+                       os.path.join(layout.lib, "contained-proots"))
+
+    def _autoinstall(self):
+        """Install the bundle that is at hand, where the configuration does not forbid it."""
+        from udocker.engine import obtain
+        if not self.settings.autoinstall:
+            return
+        architecture = self.facts.engine_architecture
+        if obtain.has_embedded(architecture) or self.settings.tarball:
+            from udocker.cli.install import install_engines
+            install_engines(self, None)

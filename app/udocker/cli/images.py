@@ -1,0 +1,90 @@
+"""``udocker pull``, ``images`` and ``rmi``, and how a command gets an image that is missing."""
+
+from udocker.cli import arguments_of
+from udocker.errors import NotFound, UdockerError
+from udocker.model.oci import Platform
+from udocker.model.reference import ImageReference, printable
+
+_MB = 1024 * 1024
+
+
+def pull(context, values, arguments):
+    """Download an image."""
+    (name,) = arguments_of("pull", arguments, 1, 1)
+    download(context, ImageReference.parse(name), values)
+
+
+def images(context, values, arguments):
+    """List the images, in lines that begin with name:tag."""
+    arguments_of("images", arguments, 0, 0)
+    say = context.output.result
+    say("REPOSITORY")
+    for image in context.images.list():
+        line = "%s    %s" % (printable(str(image)), "P" if image.is_protected else ".")
+        if values["platform"]:
+            line = "%-18.18s %s %s" % (_platform_of(image), "P" if image.is_protected else ".",
+                                       printable(str(image)))
+        say(line)
+        if values["long"]:
+            say("  %s" % printable(image.path))
+            for name, size in sorted(image.links().items()):
+                say("    /%s (%d MB)" % (printable(name), size // _MB))
+
+
+def rmi(context, values, arguments):
+    """Delete an image and the layers that no other image has."""
+    (name,) = arguments_of("rmi", arguments, 1, 1)
+    store = context.images
+    with context.locked():
+        image = store.find(ImageReference.parse(name))
+        context.output.info("deleting image: %s" % str(image))
+        store.remove(image, values["force"])
+
+
+def ensure_image(context, reference, values):
+    """Return the StoredImage of ``reference``, pulled if need be, as --pull in ``values`` says."""
+    policy = values.get("pull", "missing")
+    image = context.images.lookup(reference)
+    if image is not None and policy != "always":
+        wanted = _wanted_platform(values)
+        if wanted is None or policy == "never":
+            return image
+        there = image.config().platform
+        if there is not None and wanted.accepts(there) is not None:
+            return image
+    if policy == "never":
+        raise NotFound("image not found: %s" % str(reference), "--pull=never forbids to pull it")
+    return download(context, reference, values)
+
+
+def download(context, reference, values):
+    """Pull ``reference`` (ImageReference) as the option ``values`` say; return the StoredImage."""
+    from udocker.image.pull import Puller
+    settings = context.settings.replaced(
+        "command line", http_proxy=values["httpproxy"], dockerio_registry_url=values["registry"])
+    puller = Puller(context.images, context.locked, settings.download_jobs, context.output.info,
+                    context.output.progress)
+    return puller.pull(_open_registry(context, reference, settings), reference,
+                       _wanted_platform(values) or context.facts.platform)
+
+
+def _open_registry(context, reference, settings):
+    from udocker.cli.network import open_transport
+    from udocker.registry.client import Registry
+    from udocker.registry.credentials import Credentials, auth_files
+    from udocker.registry.endpoint import Endpoint
+    endpoint = Endpoint.of(reference, settings.dockerio_registry_url)
+    credentials = Credentials(auth_files(context.environ, keystore=context.layout.keystore),
+                              context.environ, context.output.warning)
+    return Registry(open_transport(context, settings, endpoint.host), endpoint, credentials)
+
+
+def _wanted_platform(values):
+    return Platform.parse(values["platform"]) if values["platform"] else None
+
+
+def _platform_of(image):
+    try:
+        return str(image.config().platform or "unknown")
+    except UdockerError:
+        return "unknown"

@@ -1,0 +1,246 @@
+"""Every command and every option, once, as data; and the parser that reads them.
+
+The parser, the help texts and whatever else describes the command line are made from the tables
+here. It is not argparse, because importing that costs as much as starting Python, and because
+docker's grammar (options end at the image, ``-it``, ``-v=x``) is not argparse's.
+"""
+
+from collections import namedtuple
+
+from udocker.errors import UsageError
+from udocker.model.reference import quoted
+
+
+class Option(namedtuple("Option", "flags metavar help many default")):
+    """An option: flags (tuple of str), metavar ("" for a switch), help, many (may be repeated).
+
+    Its value is found under the last flag's name, without dashes, ``-`` written as ``_``.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self):
+        return self.flags[-1].lstrip("-").replace("-", "_")
+
+    @property
+    def initial(self):
+        if self.many:
+            return ()
+        return self.default if self.metavar else False
+
+
+class Command(namedtuple("Command", "name module arguments summary options greedy needs_user")):
+    """A command: module (str, below udocker.cli, with a function named like the command).
+
+    arguments (str, for the help); greedy (bool): everything after the first word belongs to it;
+    needs_user (bool): not for root.
+    """
+
+    __slots__ = ()
+
+
+def switch(*flags, **more):
+    """An option without a value; its last argument is the help."""
+    return Option(flags[:-1], "", flags[-1], False, more.get("default", False))
+
+
+def value(*flags, **more):
+    """An option with a value; its last two arguments are metavar and help."""
+    return Option(flags[:-2], flags[-2], flags[-1], more.get("many", False), more.get("default"))
+
+
+HELP = switch("-h", "--help", "show the help of the command")
+
+GENERAL = (
+    HELP,
+    switch("-V", "--version", "show the version"),
+    switch("-D", "--debug", "say what is done, and show tracebacks"),
+    switch("-q", "--quiet", "say nothing but errors"),
+    switch("--insecure", "accept registries without or with invalid TLS certificates"),
+    value("--repo", "DIR", "use DIR in place of ~/.udocker; it must be a udocker repository"),
+    switch("--allow-root", "run although the user is root"),
+    value("--config", "FILE", "read this configuration file too"),
+)
+
+_PLATFORM = value("--platform", "OS/ARCH", "image for this platform, for example linux/arm64")
+_REGISTRY = (
+    value("--index", "URL", "index to search in"),
+    value("--registry", "URL", "registry to pull from, instead of Docker Hub"),
+    value("--httpproxy", "URL", "HTTP proxy"),
+    _PLATFORM,
+)
+_FORMAT = value("--format", "FORMAT", "json, or text (the default)", default="text")
+
+_RUN = _REGISTRY + (
+    switch("--rm", "delete the container afterwards"),
+    value("--name", "NAME", "name the container"),
+    value("--pull", "WHEN", "missing (the default), never, always, or reuse (of --name)",
+          default="missing"),
+    value("-v", "--volume", "HOST[:DIR[:ro]]", "show a host file or directory inside", many=True),
+    value("--novol", "DIR", "leave out one of the default volumes", many=True),
+    value("-e", "--env", "KEY[=VALUE]", "set an environment variable, or copy the host's",
+          many=True),
+    value("--env-file", "FILE", "read environment variables from a file", many=True),
+    value("-u", "--user", "NAME|UID[:GID]", "be this user inside"),
+    value("-w", "--workdir", "DIR", "start in this directory"),
+    value("--entrypoint", "COMMAND", "replace the image's entrypoint"),
+    value("-p", "--publish", "HOST:PORT", "let PORT of the container be HOST (P modes)",
+          many=True),
+    value("--hostname", "NAME", "host name inside (R modes)"),
+    value("--execmode", "MODE", "P1, P2, R1 or auto, for this run only"),
+    switch("-i", "--interactive", "accepted; standard input is always connected"),
+    switch("-t", "--tty", "accepted; a terminal stays a terminal"),
+    value("-a", "--attach", "STREAM", "accepted; all streams are connected", many=True),
+    switch("-P", "--publish-all", "accepted; the network is the host's"),
+    switch("--netcoop", "as --publish-all"),
+    switch("--bindhome", "show the home directory inside"),
+    switch("--hostauth", "use the host's users and groups"),
+    switch("--containerauth", "use the container's passwd and group files as they are"),
+    switch("--hostenv", "pass the whole host environment"),
+    switch("--nosysdirs", "show none of the default host directories"),
+    switch("--nometa", "ignore what the image says about command, user and environment"),
+    value("--cpuset-cpus", "LIST", "run on these processors only"),
+    value("--kernel", "RELEASE", "let uname tell this kernel release (P modes)"),
+    switch("--nobanner", "print no banner"),
+    switch("--dry-run", "print what would be done, with the reasons, and do nothing"),
+    _FORMAT,
+)
+
+
+def _command(name, module, arguments, summary, *options, **more):
+    return Command(name, module, arguments, summary, (HELP,) + options,
+                   more.get("greedy", False), more.get("needs_user", True))
+
+
+COMMANDS = (
+    _command("run", "run", "CONTAINER|IMAGE [COMMAND [ARG...]]",
+             "run a command in a container, creating it from an image if need be",
+             *_RUN, greedy=True),
+    _command("pull", "images", "IMAGE", "download an image from a registry", *_REGISTRY),
+    _command("images", "images", "", "list the images",
+             switch("-l", "--long", "show the layers as well"),
+             switch("-p", "--platform", "show the platform"),
+             switch("-a", "--all", "accepted; all images are always listed"),
+             switch("--no-trunc", "accepted; nothing is cut")),
+    _command("create", "containers", "IMAGE", "make a container from an image, and print its id",
+             value("--name", "NAME", "name the container"),
+             switch("--force", "make it even if the name is taken, without the name"),
+             *_REGISTRY),
+    _command("ps", "containers", "", "list the containers",
+             switch("-m", "--mode", "show the execution mode"),
+             switch("-s", "--size", "show the size in MB"),
+             switch("-p", "--platform", "show the platform")),
+    _command("rm", "containers", "CONTAINER...", "delete containers",
+             switch("-f", "--force", "delete also what is in use or has odd permissions")),
+    _command("rmi", "images", "IMAGE", "delete an image",
+             switch("-f", "--force", "go on where something is missing already")),
+    _command("name", "containers", "CONTAINER NAME", "give a container a name"),
+    _command("rmname", "containers", "NAME", "take a name from its container"),
+    _command("inspect", "inspect", "CONTAINER|IMAGE", "print what an image or container says",
+             switch("-p", "--path", "print the path of the container's root file system")),
+    _command("load", "archives", "[NAME[:TAG]]", "take images from an archive made by save",
+             value("-i", "--input", "FILE|-", "the archive; standard input if absent")),
+    _command("install", "install", "", "install the engines",
+             switch("--force", "install again"),
+             switch("--purge", "remove installed engines first"),
+             value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
+    _command("version", "about", "", "show the version", needs_user=False),
+    _command("showconf", "about", "", "show the configuration and where each value comes from",
+             needs_user=False),
+    _command("help", "about", "[COMMAND]", "show help", needs_user=False),
+)
+
+_BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def find_command(name):
+    """Return the Command called ``name`` (str); UsageError with a suggestion if there is none."""
+    command = _BY_NAME.get(name)
+    if command is None:
+        from difflib import get_close_matches
+        close = get_close_matches(name, sorted(_BY_NAME), 1)
+        raise UsageError("invalid command: %s" % quoted(name),
+                         "did you mean '%s'?" % close[0] if close else "see 'udocker help'")
+    return command
+
+
+def split_general(words):
+    """Read the options that stand before the command: return (options, command name, the rest)."""
+    options, rest = parse(GENERAL, words, stop_at_first=True)
+    return options, (rest[0] if rest else ""), rest[1:]
+
+
+def parse_command(command, words):
+    """Return (options, arguments) of ``words`` (list of str), which follow the command's name."""
+    return parse(command.options, words, stop_at_first=command.greedy)
+
+
+def parse(table, words, stop_at_first):
+    """Read ``words`` by ``table`` (tuple of Option): return (dict of values, list of arguments).
+
+    ``stop_at_first``: the first word that is no option ends the options, as docker's run has it.
+    """
+    by_flag = {flag: option for option in table for flag in option.flags}
+    options = {option.name: option.initial for option in table}
+    arguments = []
+    pending = list(reversed(words))
+    while pending:
+        word = pending.pop()
+        if word == "--":
+            break
+        if len(word) < 2 or word[0] != "-":
+            arguments.append(word)
+            if stop_at_first:
+                break
+            continue
+        if word.startswith("--"):
+            flag, equals, attached = word.partition("=")
+            _read(by_flag, options, flag, attached if equals else None, pending)
+            continue
+        _read_short(by_flag, options, word, pending)
+    arguments.extend(reversed(pending))
+    return options, arguments
+
+
+def _read_short(by_flag, options, word, pending):
+    """Read ``-v=x``, ``-vx``, ``-it`` or ``-itv x``."""
+    for position in range(1, len(word)):
+        flag, attached = "-" + word[position], word[position + 1:]
+        option = by_flag.get(flag)
+        if option is None or option.metavar or attached.startswith("="):
+            if attached.startswith("="):
+                _read(by_flag, options, flag, attached[1:], pending)
+            else:
+                _read(by_flag, options, flag, attached or None, pending)
+            return
+        _read(by_flag, options, flag, None, pending)
+
+
+def _read(by_flag, options, flag, attached, pending):
+    option = by_flag.get(flag)
+    if option is None:
+        from difflib import get_close_matches
+        close = get_close_matches(flag, sorted(by_flag), 1)
+        raise UsageError("unknown option %s" % quoted(flag),
+                         "did you mean '%s'?" % close[0] if close else None)
+    if not option.metavar:
+        options[option.name] = _boolean(flag, attached)
+        return
+    if attached is None:
+        if not pending:
+            raise UsageError("option %s needs a value: %s" % (flag, option.metavar))
+        attached = pending.pop()
+    if option.many:
+        options[option.name] += (attached,)
+    else:
+        options[option.name] = attached
+
+
+def _boolean(flag, attached):
+    """docker's switches take ``--rm=false`` (Go's flag package: 1, t, true, 0, f, false)."""
+    if attached is None or attached.lower() in ("1", "t", "true"):
+        return True
+    if attached.lower() in ("0", "f", "false"):
+        return False
+    raise UsageError("option %s takes no value: %s" % (flag, quoted(attached)))

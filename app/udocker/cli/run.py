@@ -1,0 +1,149 @@
+"""``udocker run``: from the command line, in a straight line, to a process."""
+
+import os
+
+from udocker.cli import arguments_of
+from udocker.errors import InvalidValue, NotFound, UdockerError, UsageError
+from udocker.model.reference import ImageReference, quoted
+from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
+
+_PULL = ("missing", "never", "always", "reuse")
+
+
+def run(context, values, arguments):
+    """Run a command in a container, or show with --dry-run what would run."""
+    arguments_of("run", arguments[:1], 1, 1)
+    spec = spec_from(values, arguments[1:])
+    if values["pull"] not in _PULL:
+        raise UsageError("invalid --pull %s" % quoted(values["pull"]),
+                         "one of %s" % ", ".join(_PULL))
+    if values["format"] not in ("text", "json"):
+        raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
+    container, is_new = _container(context, values, arguments[0])
+    try:
+        plan = _plan(context, spec, container)
+    except UdockerError:
+        if is_new and (values["rm"] or not values["name"]):
+            # it was made for this run, which will not be, and nobody has its id
+            context.containers.remove(container)
+        raise
+    if values["dry_run"]:
+        _show(context, plan, values["format"])
+        if is_new:
+            context.containers.remove(container)
+        return 0
+    return _execute(context, plan, container, values)
+
+
+def spec_from(values, argv):
+    """Return the ContainerSpec of the option ``values`` (dict) and ``argv`` (list of str)."""
+    env = []
+    for path in values["env_file"]:
+        env.extend(_read_env_file(path))
+    env.extend(_variable(text) for text in values["env"])
+    entrypoint = values["entrypoint"]
+    return ContainerSpec(
+        tuple(argv), tuple(env), tuple(Bind.parse(text) for text in values["volume"]),
+        values["novol"], UserSpec.parse(values["user"]) if values["user"] else None,
+        values["workdir"] or "",
+        None if entrypoint is None else tuple(entrypoint.split()),
+        tuple(Port.parse(text) for text in values["publish"]), values["hostname"] or "",
+        values["execmode"] or "", not values["nosysdirs"], values["bindhome"],
+        values["hostauth"], values["containerauth"], values["hostenv"], not values["nometa"],
+        values["cpuset_cpus"] or "", values["kernel"] or "")
+
+
+def _container(context, values, name):
+    """Return (Container, whether it was made just now)."""
+    containers = context.containers
+    if values["pull"] == "reuse" and values["name"]:
+        found = containers.lookup(values["name"])
+        if found is not None:
+            return found, False
+    found = containers.lookup(name)
+    if found is not None:
+        return found, False
+    try:
+        reference = ImageReference.parse(name)
+    except InvalidValue:
+        raise NotFound("no container or image: %s" % quoted(name), "see 'udocker ps'")
+    if values["name"]:
+        containers.require_free(values["name"])
+    from udocker.cli.images import ensure_image
+    from udocker.image.create import create_container
+    image = ensure_image(context, reference, values)
+    container = create_container(containers, image, values["name"] or "",
+                                 context.output.warning)
+    return container, True
+
+
+def _plan(context, spec, container):
+    from udocker.engine.choose import choose, wanted_mode
+    from udocker.host import probe
+    from udocker.host.facts import private_directory
+    from udocker.host.tree import Root
+    from udocker.run.plan import make_plan
+    from udocker.run.view import ContainerView
+    mode, reason = wanted_mode(spec.mode, container.mode,
+                               context.settings.override_default_execution_mode)
+    choice = choose(mode, reason, context.locator(), probe)
+    config = container.config() if spec.metadata else None
+    tty = os.isatty(0) and os.isatty(1)
+    state = ""
+    if choice.engine.keeps_state:
+        state = private_directory(context.settings.tmpdir, context.facts.uid)
+        choice.engine.forget_dead(state)
+    with Root(container.root) as root:
+        return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
+                         context.settings, context.environ, state, tty)
+
+
+def _show(context, plan, form):
+    if form == "json":
+        import json
+        context.output.result(json.dumps(plan.to_object(), indent=4, sort_keys=True))
+    else:
+        context.output.result(plan.to_text())
+
+
+def _execute(context, plan, container, values):
+    from udocker.run import supervise
+    for warning in plan.warnings:
+        context.output.warning(warning)
+    if not values["nobanner"]:
+        context.output.banner(container.id, os.path.basename(plan.program))
+    context.output.flush()
+    if not values["rm"]:
+        supervise.replace_process(plan)
+    try:
+        return supervise.run(plan)
+    finally:
+        if container.is_protected:
+            context.output.warning("container %s is protected and stays" % container.id)
+        else:
+            context.containers.remove(container)
+
+
+def _read_env_file(path):
+    """Return [(key, value or None)] of a file in docker's syntax: KEY=VALUE or KEY, # comments."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue("cannot read --env-file %s: %s"
+                           % (quoted(path), getattr(error, "strerror", None) or "not UTF-8"))
+    entries = []
+    for line in lines:
+        line = line.lstrip()
+        if line and not line.startswith("#"):
+            entries.append(_variable(line))
+    return entries
+
+
+def _variable(text):
+    """Return (key, value, or None where the host's is to be copied) of ``KEY[=VALUE]``."""
+    key, equals, value = text.partition("=")
+    if not key or " " in key or "\0" in text or key[0].isdigit():
+        raise InvalidValue("invalid environment variable %s" % quoted(text),
+                           "write it as KEY=VALUE, or KEY to copy the host's")
+    return key, (value if equals else None)

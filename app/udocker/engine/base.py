@@ -1,0 +1,36 @@
+"""What all engines have in common."""
+
+from collections import namedtuple
+
+#: How well an engine does here: score (int, 0: not at all; the highest is taken), reason (str).
+Fitness = namedtuple("Fitness", "score reason")
+
+#: Origin of a program: from a bundle that was verified, from the repository's bin but unknown to
+#: its manifest (udocker 1.3.x put it there), or from elsewhere (PATH, configuration).
+VERIFIED, UNKNOWN, FOREIGN = "bundle", "unknown", "foreign"
+
+#: A program that runs containers: path (str), version (str, "" if unknown), origin (str).
+Program = namedtuple("Program", "path version origin")
+
+
+class Engine(object):
+    """A way to run a Launch.
+
+    An engine is made with the Program it uses; it keeps no other state.
+    """
+
+    #: str: how the plan calls it.
+    name = ""
+    #: bool: it writes down what runs, in EngineSettings.state.
+    keeps_state = False
+
+    def __init__(self, program):
+        self.program = program
+
+    def plan(self, launch, mode):
+        """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
+        raise NotImplementedError
+
+
+#: What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons.
+EnginePlan = namedtuple("EnginePlan", "argv env files warnings reasons")

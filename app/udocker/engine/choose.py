@@ -1,0 +1,91 @@
+"""Which engine runs a container, and why."""
+
+from collections import namedtuple
+
+from udocker.engine.base import Fitness
+from udocker.errors import EngineError, InvalidValue, UdockerError
+from udocker.model.reference import quoted
+
+AUTO = "auto"
+MODES = ("P1", "P2", "R1")
+#: What 1.3.x takes where nothing else is said; it works nearly everywhere.
+DEFAULT_MODE = "P1"
+#: Modes of 1.3.x that this program does not have yet.
+_OTHER_MODES = ("F1", "F2", "F3", "F4", "R2", "R3", "S1")
+
+#: engine (Engine), mode (str), reasons (tuple of (str, str)), warnings (tuple of str).
+Choice = namedtuple("Choice", "engine mode reasons warnings")
+
+
+def wanted_mode(asked, container_mode, configured):
+    """Return (mode, reason) of what was said, the most particular first: run, container, settings."""
+    for mode, reason in ((asked, "--execmode says so"),
+                         (container_mode, "the container is set up for it"),
+                         (configured, "configured"),
+                         (DEFAULT_MODE, "the default, which works nearly everywhere")):
+        if mode:
+            return mode, reason
+    raise AssertionError("there is a default")
+
+
+def choose(mode, reason, locator, probes):
+    """Return the Choice for ``mode`` (str, one of MODES or AUTO), or EngineError.
+
+    reason (str): why this mode. locator (engine.locate.Locator), probes (host.probe, or whatever
+    has its functions).
+    """
+    if mode == AUTO:
+        return _best(locator, probes)
+    if mode in _OTHER_MODES:
+        raise EngineError("mode %s is not available in this version" % mode,
+                          "there are %s and %s: try --execmode=auto" % (", ".join(MODES), AUTO))
+    if mode not in MODES:
+        raise InvalidValue("invalid execution mode %s" % quoted(mode),
+                           "there are %s and %s" % (", ".join(MODES), AUTO))
+    if mode == "R1":
+        fitness = _fitness_of_namespaces(probes)
+    else:
+        fitness = _fitness_of_tracing(probes)
+    if not fitness.score:
+        raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
+                          "--execmode=auto takes a mode that does, if there is one")
+    return Choice(_engine(mode, locator), mode, (("mode " + mode, reason),), ())
+
+
+def _best(locator, probes):
+    rejected = []
+    for mode, measure in (("R1", _fitness_of_namespaces), ("P1", _fitness_of_tracing)):
+        fitness = measure(probes)
+        if not fitness.score:
+            rejected.append(("not mode " + mode, fitness.reason))
+            continue
+        try:
+            engine = _engine(mode, locator)
+        except UdockerError as error:
+            rejected.append(("not mode " + mode, error.message))
+            continue
+        return Choice(engine, mode, (("mode " + mode, "auto: the fastest that works here: "
+                                      + fitness.reason),) + tuple(rejected), ())
+    raise EngineError("no engine works here: %s"
+                      % "; ".join("%s: %s" % item for item in rejected))
+
+
+def _engine(mode, locator):
+    if mode == "R1":
+        from udocker.engine.crun import Crun
+        return Crun(locator.crun())
+    from udocker.engine.proot import PRoot
+    return PRoot(locator.proot())
+
+
+def _fitness_of_namespaces(probes):
+    probe = probes.user_namespaces()
+    return Fitness(100 if probe.works else 0, probe.reason)
+
+
+def _fitness_of_tracing(probes):
+    # PRoot's own filter needs nothing that ptrace does not; so one question answers both modes
+    if not probes.ptrace_is_doubtful():
+        return Fitness(50, "nothing forbids ptrace")
+    probe = probes.ptrace()
+    return Fitness(50 if probe.works else 0, probe.reason)

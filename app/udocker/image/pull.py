@@ -1,0 +1,80 @@
+"""From a registry to the store."""
+
+from udocker.errors import CorruptData, NoSuchPlatform, NotFound
+from udocker.host import files
+from udocker.registry.parallel import Stop, each
+
+#: What pull says of a layer that is not there yet; 1.3.x's words.
+_DOWNLOADING = "downloading layer %s"
+
+
+class Puller(object):
+    """Pulls images into an ImageStore."""
+
+    def __init__(self, images, locked, jobs, info, progress):
+        """images (ImageStore), locked (function that returns a lock to enter), jobs (int: blobs
+        at a time), info (function of a message), progress (function of the number of bytes to
+        come, returning a context whose value is told of bytes that came; cli.output.progress)."""
+        self._images = images
+        self._locked = locked
+        self._jobs = jobs
+        self._info = info
+        self._progress = progress
+
+    def pull(self, registry, reference, platform):
+        """Pull ``reference`` (ImageReference) for ``platform``; return the StoredImage.
+
+        Blobs that are here are not fetched. Each new one has a temporary name of its own until
+        its size and digest were checked, and the image appears when all of them have.
+        """
+        repository, manifest = self._resolve(registry, reference, platform)
+        wanted = {str(blob.digest): blob for blob in (manifest.config,) + manifest.layers}
+        missing = [blob for blob in wanted.values() if not self._images.has_blob(blob)]
+        self._download(registry, repository, missing)
+        try:
+            with self._locked():
+                return self._images.put_image(reference, manifest)
+        except CorruptData:
+            # another udocker deleted, with the last image that had it, a layer that we counted on
+            self._download(registry, repository, [blob for blob in wanted.values()
+                                                  if not self._images.has_blob(blob)])
+            with self._locked():
+                return self._images.put_image(reference, manifest)
+
+    def _resolve(self, registry, reference, platform):
+        """Return (path of the repository, Manifest)."""
+        endpoint = registry.endpoint
+        paths = [endpoint.path_of(reference)]
+        if not reference.registry and paths[0] != reference.repository and not endpoint.is_docker:
+            # --registry: a mirror of Docker Hub has library/, a registry of one's own has not
+            paths.append(reference.repository)
+        for path in paths[:-1]:
+            try:
+                return path, self._manifest(registry, path, reference, platform)
+            except NoSuchPlatform:
+                raise
+            except NotFound:
+                continue
+        return paths[-1], self._manifest(registry, paths[-1], reference, platform)
+
+    @staticmethod
+    def _manifest(registry, path, reference, platform):
+        return registry.resolve(path, reference.digest or reference.tag, platform).manifest
+
+    def _download(self, registry, repository, blobs):
+        """Fetch ``blobs`` (sequence of Descriptor), several at once; all or an error."""
+        stop = Stop()
+
+        def fetch(blob):
+            self._info(_DOWNLOADING % str(blob.digest))
+            partial = self._images.partial_path(blob.digest)
+            try:
+                registry.blob(repository, blob, partial, meter.of_blob(), stop)
+                self._images.publish_blob(partial, blob.digest)
+            except BaseException:
+                files.remove_tree(partial)
+                raise
+
+        with self._progress(sum(blob.size for blob in blobs)) as meter:
+            # the largest first, so that none is left to be waited for alone at the end
+            each(fetch, sorted(blobs, key=lambda blob: -blob.size), stop, self._jobs)

@@ -1,0 +1,88 @@
+"""What will happen: the values between what was asked and the process that runs."""
+
+from collections import namedtuple
+
+from udocker.model.reference import printable
+
+
+class Launch(namedtuple("Launch", "instance bundle root argv env cwd binds identity hostname "
+                                  "kernel ports tty settings")):
+    """A process in a container, before any engine has a say.
+
+    instance (str: a name that no other run has), bundle (str: the container's directory),
+    root (str: host path of the root file system), argv (tuple of str: the program as a path in
+    the container, and its arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
+    in order), identity (Identity), hostname (str), kernel (str: release to tell, or ""),
+    ports (tuple of Port), tty (bool: a terminal on both ends), settings (EngineSettings).
+    """
+
+    __slots__ = ()
+
+
+#: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
+#: for what it keeps while containers run), kill_on_exit and link2symlink (bool).
+EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink")
+
+
+class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
+    """Who the process is inside.
+
+    uid, gid (int), name, home, shell (str); passwd, group (bytes or None): files to show in place
+    of the container's, None where those will do; host_uid, host_gid (int): who it is outside.
+    """
+
+    __slots__ = ()
+
+    @property
+    def is_root(self):
+        return self.uid == 0
+
+
+class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env files "
+                                                "binds cpus warnings reasons")):
+    """What will be executed, and why.
+
+    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), cpus (tuple of int: the
+    processors to run on, empty for all), warnings (tuple of str),
+    reasons (tuple of (str, str): what was decided, why).
+    """
+
+    __slots__ = ()
+
+    def to_object(self):
+        """Return the plan as dicts, lists and strings, for JSON."""
+        return {
+            "engine": self.engine, "mode": self.mode, "container": self.container,
+            "program": self.program, "argv": list(self.argv), "env": dict(self.env),
+            "files": [{"name": file.name, "content": file.content.decode("utf-8", "replace")}
+                      for file in self.files],
+            "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}
+                      for bind in self.binds],
+            "cpus": list(self.cpus), "warnings": list(self.warnings),
+            "reasons": [{"what": what, "why": why} for what, why in self.reasons],
+        }
+
+    def to_text(self):
+        """Return the plan as people read it."""
+        lines = ["engine     %s (mode %s)" % (self.engine, self.mode),
+                 "container  %s" % self.container]
+        lines += ["argv       %s" % printable(word) for word in self.argv]
+        lines += ["env        %s=%s" % (key, printable(value)) for key, value in self.env]
+        lines += ["bind       %s -> %s%s" % (printable(bind.source), printable(bind.target),
+                                             " (read-only)" if bind.read_only else "")
+                  for bind in self.binds]
+        lines += ["file       %s (%d bytes)" % (file.name, len(file.content))
+                  for file in self.files]
+        lines += ["warning    %s" % printable(warning) for warning in self.warnings]
+        lines += ["because    %s: %s" % (what, printable(why)) for what, why in self.reasons]
+        return "\n".join(lines)
+
+
+class PlannedFile(namedtuple("PlannedFile", "name content path")):
+    """A file that is written before the engine starts.
+
+    name (str), content (bytes), path (str: where it is kept; "" for a file without a name in the
+    file system, which argv calls ``{name}`` and which goes with the process).
+    """
+
+    __slots__ = ()

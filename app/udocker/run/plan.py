@@ -1,0 +1,210 @@
+"""The heart: what was asked, what the image says and what the machine is become a plan.
+
+``make_plan`` is pure but for looks at the container's files through the view that it is given.
+"""
+
+import posixpath
+
+from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
+from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFile
+from udocker.model.reference import quoted
+from udocker.model.spec import Bind, UserSpec
+from udocker.run import identity
+
+#: Bytes of a passwd or group file: sites with 100,000 accounts have about 10 MB.
+MAX_ACCOUNTS_FILE = 32 * 1024 * 1024
+PASSWD, GROUP = "/etc/passwd", "/etc/group"
+
+#: Variables that steer an engine or us; an image has no business setting them.
+_ENGINE_VARIABLES = ("PROOT_", "UDOCKER_")
+_FALLBACK_SHELL = "/bin/sh"
+
+
+def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
+    """Return the ExecutionPlan.
+
+    spec (ContainerSpec), config (ImageConfig or None where its metadata are not wanted),
+    container (Container), view (ContainerView), facts (HostFacts), choice (engine.choose.Choice),
+    settings (Settings), host_env (dict), state (str: a private directory, see EngineSettings), tty (bool).
+    """
+    reasons = list(choice.reasons)
+    warnings = list(choice.warnings)
+    binds = _binds(spec, view, facts, settings, warnings)
+    who, files, auth_binds = _identity(spec, config, container, view, facts,
+                                       choice.mode, reasons)
+    binds += auth_binds
+    env = _environment(spec, config, who, container, facts, choice.mode, settings, host_env,
+                       warnings)
+    cwd = _workdir(spec, config, env, view, binds, reasons)
+    argv = _command(spec, config, settings, env, cwd, view, binds, warnings, reasons)
+    launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root, argv, env, cwd, binds, who,
+                    spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
+                    _kernel(spec, facts), spec.ports, tty,
+                    EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
+                                   settings.proot_killonexit, settings.proot_link2symlink))
+    engine = choice.engine.plan(launch, choice.mode)
+    return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
+                         engine.env, tuple(files) + engine.files, binds, _cpus(spec.cpus),
+                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
+
+
+def _binds(spec, view, facts, settings, warnings):
+    asked = list(spec.binds)
+    if spec.bind_home:
+        asked.append(Bind(facts.home, facts.home, False))
+    for bind in asked:
+        if view.host_kind(bind.source) is None:
+            raise NotFound("invalid host volume path: %s does not exist" % quoted(bind.source))
+    targets = set(bind.target for bind in asked)
+    system = [Bind(path, path, False) for path in settings.sysdirs_list
+              if spec.sysdirs and path not in targets and view.host_kind(path) is not None]
+    binds = system + asked
+    for left_out in spec.no_binds:
+        kept = [bind for bind in binds if bind.source != left_out]
+        if len(kept) == len(binds):
+            warnings.append("--novol %s: there is no such volume" % left_out)
+        binds = kept
+    return tuple(binds)
+
+
+def _identity(spec, config, container, view, facts, mode, reasons):
+    """Return (Identity, PlannedFiles, Binds that show them)."""
+    user = spec.user
+    if user is None and config is not None and config.user:
+        user = UserSpec.parse(config.user)
+        reasons.append(("user %s" % str(user), "the image says so"))
+    if spec.host_auth:
+        with open(PASSWD, "rb") as passwd_file, open(GROUP, "rb") as group_file:
+            passwd, group = passwd_file.read(), group_file.read()
+    else:
+        passwd = view.read(PASSWD, MAX_ACCOUNTS_FILE)
+        group = view.read(GROUP, MAX_ACCOUNTS_FILE)
+    who = identity.resolve(user, passwd, group, facts, not mode.startswith("P"),
+                           facts.home if spec.bind_home else "/",
+                           not (spec.host_auth or spec.container_auth))
+    if spec.container_auth:
+        return who._replace(passwd=None, group=None), [], ()
+    files, binds = [], []
+    for name, target, content in (("passwd", PASSWD, who.passwd), ("group", GROUP, who.group)):
+        if content is not None:
+            # one file for each content, so that runs side by side never see each other's, and
+            # none has to be deleted afterwards
+            path = "%s/identity/%s-%d-%d-%08x" % (container.path, name, who.uid, who.gid,
+                                                  _checksum(content))
+            files.append(PlannedFile(name, content, path))
+            binds.append(Bind(path, target, False))
+            reasons.append((target, "a copy in which %s has the ids %d:%d"
+                            % (who.name, who.uid, who.gid)))
+        elif spec.host_auth:
+            binds.append(Bind(target, target, False))
+    return who, files, tuple(binds)
+
+
+def _checksum(content):
+    from binascii import crc32
+    return crc32(content) & 0xffffffff
+
+
+def _environment(spec, config, who, container, facts, mode, settings, host_env, warnings):
+    """Return the container's environment: image < udocker < host < files and flags."""
+    env = {}
+    for key, value in (config.env if config is not None else ()):
+        if key.startswith(_ENGINE_VARIABLES):
+            warnings.append("the image sets %s, which is ignored" % key)
+        else:
+            env[key] = value
+    env.setdefault("PATH", settings.root_path if who.is_root else settings.user_path)
+    env.setdefault("HOME", who.home)
+    if spec.host_env:
+        passed = [key for key in host_env if key not in settings.invalid_host_env]
+    else:
+        # the host's PATH names the host's directories; it comes with --hostenv only
+        passed = [key for key in settings.valid_host_env if key in host_env and key != "PATH"]
+    env.update((key, host_env[key]) for key in passed)
+    env.update({
+        "USER": who.name, "LOGNAME": who.name, "USERNAME": who.name, "SHLVL": "0",
+        "PS1": container.id[:8] + "[\\W]\\$ ",
+        "container_ruser": facts.user, "container_root": container.root,
+        "container_uuid": container.id, "container_execmode": mode,
+        "container_names": ",".join(container.names),
+    })
+    for key, value in spec.env:
+        env[key] = host_env.get(key, "") if value is None else value
+    return tuple(env.items())
+
+
+def _workdir(spec, config, env, view, binds, reasons):
+    asked = spec.workdir or (config.workdir if config is not None else "")
+    if asked:
+        if not asked.startswith("/"):
+            asked = "/" + asked
+        path = posixpath.normpath(asked)
+        if view.kind(path, binds) != "directory":
+            raise NotFound("invalid working directory: %s is no directory in the container"
+                           % quoted(asked), "make it, mount it with -v, or choose another with -w")
+        return path
+    home = dict(env)["HOME"]
+    if home.startswith("/") and view.kind(home, binds) == "directory":
+        return home
+    reasons.append(("working directory /", "the home directory %s is not there" % home))
+    return "/"
+
+
+def _command(spec, config, settings, env, cwd, view, binds, warnings, reasons):
+    entrypoint = config.entrypoint if config is not None else ()
+    arguments = spec.argv
+    if spec.entrypoint is not None:
+        entrypoint = spec.entrypoint
+    elif not arguments and config is not None:
+        arguments = config.cmd
+    argv = tuple(entrypoint) + tuple(arguments)
+    path = dict(env)["PATH"]
+    if not argv:
+        argv = settings.cmd
+        if _kind_of_command(argv[0], path, cwd, view, binds)[0] is None:
+            argv = (_FALLBACK_SHELL,)
+        warnings.append("neither you nor the image say what to run: %s" % " ".join(argv))
+    kind, found = _kind_of_command(argv[0], path, cwd, view, binds)
+    if kind is None:
+        raise CommandNotFound("command not found or has no execute bit set: %s" % quoted(argv[0]),
+                              "looked in %s" % (path if "/" not in argv[0] else "the container"))
+    if kind != "executable":
+        raise CommandNotExecutable("cannot execute %s: %s" % (
+            quoted(found), "it is a directory" if kind == "directory" else "permission denied"))
+    return argv
+
+
+def _kind_of_command(name, path, cwd, view, binds):
+    """Return (kind, path) of the program ``name``, as execvp(3) would find it."""
+    if "/" in name:
+        found = posixpath.normpath(posixpath.join(cwd, name))
+        return view.kind(found, binds), found
+    best = (None, name)
+    for directory in path.split(":"):
+        found = posixpath.join(cwd, directory, name)
+        kind = view.kind(found, binds)
+        if kind == "executable":
+            return kind, found
+        if kind == "file" and best[0] is None:
+            best = (kind, found)
+    return best
+
+
+def _kernel(spec, facts):
+    from udocker.engine.proot import OLDEST_USEFUL_KERNEL, PRETENDED_KERNEL
+    if spec.kernel:
+        return spec.kernel
+    return PRETENDED_KERNEL if (0, 0) < facts.kernel_version < OLDEST_USEFUL_KERNEL else ""
+
+
+def _cpus(text):
+    """Return the processors (tuple of int) in ``0-2,4``, as cpuset(7) writes lists."""
+    cpus = set()
+    for part in text.split(",") if text else ():
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) < 4096):
+            raise InvalidValue("invalid --cpuset-cpus %s" % quoted(text),
+                               "write it as 0-3 or 0,2")
+        cpus.update(range(int(first), int(last) + 1))
+    return tuple(sorted(cpus))

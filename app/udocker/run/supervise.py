@@ -1,0 +1,112 @@
+"""From a plan to a process.
+
+Where nothing has to be done afterwards this process becomes the engine (execve), so that signals,
+terminal and exit status are the engine's own and no Python stays behind. Otherwise it waits.
+"""
+
+import errno
+import os
+import sys
+
+from udocker.errors import EngineError, HostError
+from udocker.host import files, tree
+from udocker.model.reference import quoted
+
+
+def replace_process(plan):
+    """Become the engine of ``plan`` (ExecutionPlan). Does not return."""
+    argv = _prepare(plan)
+    _execute(plan, argv)
+
+
+def run(plan):
+    """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it."""
+    import signal
+    argv = _prepare(plan)
+    forwarded = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    # blocked until the child's pid is known, so that none is lost
+    signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
+    pid = os.fork()
+    if pid == 0:
+        status = HostError.exit_code
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+            _execute(plan, argv)
+        except (EngineError, HostError) as error:
+            sys.stderr.write("Error: %s\n" % error.message)
+        finally:
+            os._exit(status)
+
+    def forward(number, _frame):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass  # it has just ended
+
+    for number in forwarded:
+        signal.signal(number, forward)
+    # a terminal sends these to the child too, which decides what they mean
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+    status = os.waitpid(pid, 0)[1]
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _prepare(plan):
+    """Write the files of the plan; return argv with their places filled in."""
+    argv = list(plan.argv)
+    for file in plan.files:
+        if file.path:
+            _keep(file)
+        else:
+            place = "/proc/self/fd/%d" % _nameless(file, plan)
+            argv = [place if word == "{%s}" % file.name else word for word in argv]
+    if plan.cpus:
+        try:
+            os.sched_setaffinity(0, plan.cpus)
+        except (OSError, AttributeError) as error:
+            raise HostError("cannot run on the processors %s: %s"
+                            % (",".join(str(cpu) for cpu in plan.cpus), error))
+    return argv
+
+
+def _keep(file):
+    try:
+        with open(file.path, "rb") as existing:
+            if existing.read() == file.content:
+                return
+    except OSError:
+        pass
+    files.make_directories(os.path.dirname(file.path))
+    files.write_atomic(file.path, file.content)
+
+
+def _nameless(file, plan):
+    """Return a descriptor of an inheritable file without a name that holds the content."""
+    directory = dict(plan.env).get("TMPDIR") or "/tmp"
+    path = os.path.join(directory, ".udocker-%d-%s" % (os.getpid(), os.urandom(8).hex()))
+    with tree.naming(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        os.unlink(path)
+        os.write(fd, file.content)
+        os.set_inheritable(fd, True)
+    return fd
+
+
+def _execute(plan, argv):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # what Python ignores stays ignored across execve, and then "yes | head" would not end; the
+    # bare module, because signal imports enum
+    import _signal
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    try:
+        os.execve(argv[0], argv, dict(plan.env))
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise HostError("the command line and environment are too long for this system")
+        raise EngineError("cannot start the engine %s: %s"
+                          % (quoted(argv[0]), os.strerror(error.errno)),
+                          "'udocker install --force' installs it again")

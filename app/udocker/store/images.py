@@ -1,0 +1,314 @@
+"""Images on disk: ``repos/<name>/<tag>/`` points at blobs in ``layers/``.
+
+A tag directory of udocker 1.3.x holds ``TAG`` (its own path and tag), an empty ``v1`` or ``v2``,
+the ``manifest``, and a relative symbolic link for each blob, named by its digest. Version 1
+(archives that 1.3.x loaded or imported) has ``ancestry`` in place of the manifest and links
+``<id>.layer`` and ``<id>.json``. We write version 2 only.
+"""
+
+import os
+from collections import namedtuple
+
+from udocker.errors import CorruptData, NotFound, Refused, UdockerError
+from udocker.host import files, tree
+from udocker.model.jsontext import loads
+from udocker.model.oci import MAX_DOCUMENT, Manifest, parse_config, parse_document
+from udocker.model.reference import Digest, quoted
+from udocker.store.debris import PARTIAL, sweep
+
+_CHUNK = 1 << 20
+
+#: A layer file to apply: path (str), diff_id (Digest or None where the image tells none).
+Layer = namedtuple("Layer", "path diff_id")
+
+
+class StoredImage(namedtuple("StoredImage", "name tag path")):
+    """An image in the store: name (str, without tag), tag (str), path (str, the tag directory)."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return "%s:%s" % (self.name, self.tag)
+
+    @property
+    def is_protected(self):
+        return os.path.exists(self.path + "/PROTECT")
+
+    @property
+    def is_version_1(self):
+        return os.path.exists(self.path + "/v1")
+
+    def manifest(self):
+        """Return the Manifest; CorruptData if it is damaged."""
+        document = parse_document(_read(self.path + "/manifest"))
+        if not isinstance(document, Manifest):
+            raise CorruptData("image %s has an index in place of a manifest" % str(self))
+        return document
+
+    def config_raw(self):
+        """Return the bytes of the image's configuration."""
+        if not self.is_version_1:
+            return _read(self.blob_path(self.manifest().config.digest))
+        for name in ("container.json", self._ancestry()[0] + ".json"):
+            if os.path.exists(os.path.join(self.path, name)):
+                return _read(os.path.join(self.path, name))
+        raise CorruptData("image %s has no configuration" % str(self))
+
+    def config(self):
+        """Return the ImageConfig."""
+        return parse_config(self.config_raw())
+
+    def blob_path(self, digest):
+        """Return the path of the blob ``digest`` (Digest) as this image refers to it."""
+        return os.path.join(self.path, str(digest))
+
+    def layers(self):
+        """Return the Layers to apply, base first; CorruptData if one is not there."""
+        if self.is_version_1:
+            found = [Layer(os.path.join(self.path, layer_id + ".layer"), None)
+                     for layer_id in reversed(self._ancestry())]
+            # layers without files have a description and nothing else
+            found = [layer for layer in found if os.path.lexists(layer.path)]
+        else:
+            manifest = self.manifest()
+            diff_ids = self.config().diff_ids
+            if len(diff_ids) != len(manifest.layers):
+                raise CorruptData("image %s has %d layers, but its configuration names %d"
+                                  % (self, len(manifest.layers), len(diff_ids)))
+            found = [Layer(self.blob_path(layer.digest), diff_id)
+                     for layer, diff_id in zip(manifest.layers, diff_ids)]
+        for layer in found:
+            if not os.path.exists(layer.path):
+                raise CorruptData("image %s lacks the layer %s"
+                                  % (self, os.path.basename(layer.path)),
+                                  "'udocker pull' or 'udocker load' brings it back")
+        return found
+
+    def links(self):
+        """Return {name of a link: size of its file in bytes} of the blobs, missing ones left out."""
+        sizes = {}
+        for name in _names(self.path):
+            path = os.path.join(self.path, name)
+            if os.path.islink(path) and os.path.exists(path):
+                sizes[name] = os.path.getsize(path)
+        return sizes
+
+    def _ancestry(self):
+        try:
+            ancestry = loads(_read(self.path + "/ancestry"))
+        except ValueError:
+            ancestry = None
+        if not ancestry or not isinstance(ancestry, list) \
+                or not all(isinstance(item, str) and "/" not in item for item in ancestry):
+            raise CorruptData("image %s has a damaged ancestry" % str(self))
+        return ancestry
+
+
+class ImageStore(object):
+    """The images and blobs of one udocker repository."""
+
+    def __init__(self, layout):
+        self._repos = layout.repos
+        self._layers = layout.layers
+
+    def list(self):
+        """Return every StoredImage, ordered by name and tag."""
+        return sorted(self._walk(self._repos, ""))
+
+    def find(self, reference):
+        """Return the StoredImage that ``reference`` (ImageReference) means, or NotFound."""
+        image = self.lookup(reference)
+        if image is None:
+            raise NotFound("image not found: %s" % quoted(str(reference)),
+                           "'udocker pull %s' gets it" % str(reference))
+        return image
+
+    def lookup(self, reference):
+        """Return the StoredImage that ``reference`` (ImageReference) means, or None."""
+        for name in reference.spellings():
+            path = os.path.join(self._repos, name, reference.version)
+            if _is_tag_directory(path):
+                return StoredImage(name, reference.version, path)
+        return None
+
+    def has_blob(self, descriptor):
+        """Whether the blob of ``descriptor`` is here with the right size.
+
+        Its digest was checked before it got its name, so it is not computed again.
+        """
+        try:
+            return os.path.getsize(self._blob_path(descriptor.digest)) == descriptor.size
+        except OSError:
+            return False
+
+    def partial_path(self, digest):
+        """Return a path that no other process uses, for the blob ``digest`` while it is written."""
+        return self._partial(digest.short)
+
+    def publish_blob(self, partial, digest):
+        """Give the verified file ``partial`` (str) the name of ``digest``, and both to the disk."""
+        path = self._blob_path(digest)
+        with tree.naming(path):
+            fd = os.open(partial, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+                os.fchmod(fd, 0o644)
+            finally:
+                os.close(fd)
+            os.rename(partial, path)
+        files.fsync_directory(self._layers)
+
+    def add_blob(self, source):
+        """Store the bytes of ``source`` (binary file) and return (Digest, size in bytes)."""
+        import hashlib
+        checksum = hashlib.sha256()
+        size = 0
+        partial = self._partial("new")
+        try:
+            with tree.naming(self._layers), open(partial, "wb") as file:
+                for chunk in iter(lambda: source.read(_CHUNK), b""):
+                    checksum.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            digest = Digest("sha256", checksum.hexdigest())
+            self.publish_blob(partial, digest)
+        except BaseException:
+            files.remove_tree(partial)
+            raise
+        return digest, size
+
+    def discard_unused(self, digests):
+        """Delete those of ``digests`` that no image refers to. Called with the store locked."""
+        self._discard_unused([str(digest) for digest in digests])
+
+    def put_image(self, reference, manifest):
+        """Make ``reference`` (ImageReference) mean ``manifest`` (Manifest), whose blobs are here.
+
+        Everything that the manifest needs is in place before it is, so that a crash at any moment
+        leaves the old image or the new one. Called with the store locked.
+        """
+        for descriptor in (manifest.config,) + manifest.layers:
+            if not self.has_blob(descriptor):
+                raise CorruptData("blob %s vanished while its image was stored" % str(descriptor.digest),
+                                  "run the command again")
+        name, tag = reference.name, reference.version
+        self._require_replaceable(reference, manifest)
+        path = os.path.join(self._repos, name, tag)
+        digests = [str(d.digest) for d in (manifest.config,) + manifest.layers]
+        replaced = _targets(path)
+        with tree.naming(path):
+            os.makedirs(path, 0o755, exist_ok=True)
+            for digest in digests:
+                link = os.path.join(path, digest)
+                if not os.path.lexists(link):
+                    os.symlink(os.path.relpath(os.path.join(self._layers, digest), path), link)
+            files.write_atomic(path + "/v2", b"")
+            files.write_atomic(path + "/manifest", manifest.raw)
+            files.write_atomic(path + "/TAG", tree.raw(
+                "%s:%s" % (os.path.join(os.path.abspath(self._repos), name), tag)))
+            for stale in _names(path):
+                stale_path = os.path.join(path, stale)
+                if os.path.islink(stale_path) and stale not in digests \
+                        or stale in ("v1", "ancestry"):
+                    os.unlink(stale_path)
+        self._discard_unused(replaced)
+        sweep(self._layers)
+        return StoredImage(name, tag, path)
+
+    def _require_replaceable(self, reference, manifest):
+        path = os.path.join(self._repos, reference.name, reference.version)
+        old = StoredImage(reference.name, reference.version, path)
+        if old.is_protected and (old.is_version_1 or old.manifest().raw != manifest.raw):
+            raise Refused("image %s is protected, and would be replaced by another" % str(old),
+                          "to end that remove %s/PROTECT" % path)
+
+    def remove(self, image, force=False):
+        """Delete ``image`` (StoredImage), and the blobs that no other image refers to.
+
+        Called with the store locked. ``force`` goes on where the image is damaged.
+        """
+        if image.is_protected:
+            raise Refused("image %s is protected" % str(image),
+                          "to end that remove %s/PROTECT" % image.path)
+        if not force and not image.is_version_1:
+            try:
+                image.manifest()
+            except UdockerError as error:
+                raise type(error)("image %s: %s" % (image, error.message),
+                                  "'udocker rmi -f %s' deletes it all the same" % str(image))
+        blobs = _targets(image.path)
+        with tree.naming(image.path):
+            # without its TAG it is no image any more, whatever happens next
+            os.unlink(image.path + "/TAG")
+        files.remove_tree(image.path)
+        self._remove_empty(os.path.dirname(image.path))
+        self._discard_unused(blobs)
+
+    def _discard_unused(self, names):
+        kept = set()
+        for image in self.list():
+            kept.update(_targets(image.path))
+        for name in set(names) - kept:
+            path = os.path.join(self._layers, name)
+            with tree.naming(path):
+                try:
+                    os.unlink(path)
+                except FileNotFoundError:
+                    pass  # it was missing before
+
+    def _remove_empty(self, path):
+        """Remove ``path`` and the directories above it that are empty now, up to repos/."""
+        while path != self._repos:
+            try:
+                os.rmdir(path)
+            except OSError:
+                return
+            path = os.path.dirname(path)
+
+    def _partial(self, name):
+        return os.path.join(self._layers, "%s%s-%d-%s" % (PARTIAL, name, os.getpid(),
+                                                          os.urandom(4).hex()))
+
+    def _blob_path(self, digest):
+        assert isinstance(digest, Digest)
+        return os.path.join(self._layers, str(digest))
+
+    def _walk(self, path, name):
+        for entry in _names(path):
+            child = os.path.join(path, entry)
+            if entry.startswith(".") or os.path.islink(child) or not os.path.isdir(child):
+                continue
+            if name and _is_tag_directory(child):
+                yield StoredImage(name, entry, child)
+            else:
+                for image in self._walk(child, name + "/" + entry if name else entry):
+                    yield image
+
+
+def _is_tag_directory(path):
+    return os.path.isfile(path + "/TAG")
+
+
+def _targets(path):
+    """Return the names of the files in layers/ that the tag directory ``path`` refers to."""
+    links = [os.path.join(path, name) for name in _names(path)]
+    return set(os.path.basename(os.readlink(link)) for link in links if os.path.islink(link))
+
+
+def _names(path):
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise tree.host_error(error, path)
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_DOCUMENT + 1)
+    except FileNotFoundError:
+        raise CorruptData("%s is missing" % quoted(path))
+    except OSError as error:
+        raise tree.host_error(error, path)

@@ -1,0 +1,137 @@
+"""A recipe: one engine's folder, the key of everything that goes into it, and its build."""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Dict, List, NamedTuple
+
+from builder import BuildError, sources, unpack
+from builder.toolchain import Tools
+
+# What every build.sh finds in its environment besides the paths; it is part of every key.
+# The date is a constant: nothing that we build may depend on the day it was built.
+BUILD_ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "SOURCE_DATE_EPOCH": "1704067200"}
+
+
+class Recipe(NamedTuple):
+    """What recipe.json says; see engines-build/README.md."""
+    folder: str
+    name: str
+    source: str                 # its version is the engine's
+    sources: Dict[str, Any]     # name in sources.lock -> {"only": [...]} or {}
+    needs: List[str]            # other recipes
+    installs: Dict[str, Any]    # name in the bundle -> {"file": below OUT, "licence": SPDX expression, ...}
+    licences: Dict[str, str]    # file name in the bundle's doc -> file among the sources, or ./file in the folder
+
+
+def load(folder: str) -> Recipe:
+    with open(os.path.join(folder, "recipe.json"), encoding="utf-8") as text:
+        return Recipe(folder=folder, name=os.path.basename(folder), **json.load(text))
+
+
+def patches(recipe: Recipe) -> List[str]:
+    """The recipe's patches, in the order in which they are applied."""
+    folder = os.path.join(recipe.folder, "patches")
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in names if name.endswith(".patch")]
+
+
+def key(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str]) -> str:
+    """SHA256 of everything that goes into the engine: its folder, its sources, the toolchain, what it needs."""
+    parts = [("target", tools.target.arch), ("toolchain", tools.fingerprint)]
+    parts += sorted(BUILD_ENVIRONMENT.items())
+    parts += [("needs " + name, needed[name]) for name in sorted(recipe.needs)]
+    parts += [("source " + name, lock[name].sha256) for name in sorted(recipe.sources)]
+    for folder, folders, names in os.walk(recipe.folder):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith(".md"):
+                continue
+            path = os.path.join(folder, name)
+            with open(path, "rb") as content:
+                digest = hashlib.sha256(content.read()).hexdigest()
+            parts.append((os.path.relpath(path, recipe.folder), digest))
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str], cache: str) -> str:
+    """The directory of the built engine in the cache. `needed`: recipe name -> such a directory.
+
+    The directory is complete once it has its name: it is built beside and renamed.
+    """
+    identity = key(recipe, lock, tools, {name: os.path.basename(path) for name, path in needed.items()})
+    version = lock[recipe.source].version
+    shown = "%s %s for %s" % (recipe.name, version, tools.target.arch)
+    built = os.path.join(cache, "engines", "%s-%s-%s" % (recipe.name, tools.target.arch, identity[:40]))
+    if os.path.isdir(built):
+        sys.stderr.write("%s: cached\n" % shown)
+        return built
+    archives = {name: sources.fetch(lock[name], cache) for name in sorted(recipe.sources)}
+    for folder in ("engines", "tmp", "logs"):
+        os.makedirs(os.path.join(cache, folder), exist_ok=True)
+    log = os.path.join(cache, "logs", "%s-%s.log" % (recipe.name, tools.target.arch))
+    work = tempfile.mkdtemp(prefix=recipe.name + "-", dir=os.path.join(cache, "tmp"))
+    sys.stderr.write("%s: building (log: %s)\n" % (shown, log))
+    started = time.time()
+    try:
+        for name, archive in archives.items():
+            unpack.unpack(archive, os.path.join(work, "src", name), recipe.sources[name].get("only", ()))
+        os.makedirs(os.path.join(work, "build"))
+        out = os.path.join(work, "out")
+        os.makedirs(out)
+        with open(log, "w", encoding="utf-8") as record:
+            for patch in patches(recipe):
+                with open(patch, "rb") as text:
+                    _run(["patch", "-p1", "--forward", "--fuzz=0", "-d", os.path.join(work, "src", recipe.source)],
+                         record, "%s: %s does not apply" % (shown, os.path.basename(patch)), stdin=text)
+            environment = _environment(recipe, version, tools, needed, work)
+            _run(["sh", os.path.join(recipe.folder, "build.sh")], record, "%s: the build failed" % shown,
+                 env=environment, cwd=os.path.join(work, "build"))
+            smoke = os.path.join(recipe.folder, "smoke.sh")
+            if os.path.exists(smoke) and tools.runs_here():
+                _run(["sh", smoke], record, "%s: the smoke test failed" % shown,
+                     env=environment, cwd=os.path.join(work, "build"))
+        _keep_licences(recipe, work, os.path.join(out, "licences"))
+        try:
+            os.rename(out, built)
+        except OSError:
+            if not os.path.isdir(built):  # another build of the same was quicker: as good as ours
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    sys.stderr.write("%s: built in %.0f s\n" % (shown, time.time() - started))
+    return built
+
+
+def _environment(recipe: Recipe, version: str, tools: Tools, needed: Dict[str, str], work: str) -> Dict[str, str]:
+    """What a build.sh is given, and nothing that the user's environment could change in it."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": work, "TMPDIR": work}
+    environment.update(BUILD_ENVIRONMENT)
+    environment.update(tools.programs)
+    environment.update({
+        "ARCH": tools.target.arch, "TRIPLET": tools.target.triplet, "VERSION": version,
+        "ENGINE_DIR": recipe.folder, "SRC": os.path.join(work, "src"), "OUT": os.path.join(work, "out"),
+        "JOBS": str(os.cpu_count() or 1),
+        # No path of the build may get into a binary, or two builds would differ.
+        "CFLAGS": "-ffile-prefix-map=%s=." % work,
+    })
+    environment.update({"DEP_" + name.upper(): path for name, path in needed.items()})
+    return environment
+
+
+def _keep_licences(recipe: Recipe, work: str, directory: str) -> None:
+    os.makedirs(directory)
+    for name, origin in recipe.licences.items():
+        root = recipe.folder if origin.startswith("./") else os.path.join(work, "src")
+        shutil.copyfile(os.path.join(root, origin), os.path.join(directory, name))
+
+
+def _run(command: List[str], log: Any, failure: str, **options: Any) -> None:
+    options.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, **options)
+    if done.returncode:
+        raise BuildError("%s (exit status %d), see %s" % (failure, done.returncode, log.name))

@@ -1,0 +1,91 @@
+import pytest
+
+from udocker.engine.base import FOREIGN, Program
+from udocker.engine.choose import choose, wanted_mode
+from udocker.errors import EngineError, InvalidValue
+from udocker.host.probe import Probe
+
+
+class Probes(object):
+    """A machine that allows what it is told to."""
+
+    def __init__(self, namespaces=True, ptrace=True):
+        self._namespaces, self._ptrace = namespaces, ptrace
+
+    def user_namespaces(self):
+        return Probe(self._namespaces, "namespaces: %s" % self._namespaces)
+
+    def ptrace_is_doubtful(self):
+        return not self._ptrace
+
+    def ptrace(self):
+        return Probe(self._ptrace, "ptrace: %s" % self._ptrace)
+
+
+class Engines(object):
+    """The engines that are installed."""
+
+    def __init__(self, *names):
+        self._names = names
+
+    def proot(self):
+        return self._program("proot")
+
+    def crun(self):
+        return self._program("crun")
+
+    def _program(self, name):
+        if name not in self._names:
+            raise EngineError("the engine %s is not installed" % name)
+        return Program("/bin/" + name, "", FOREIGN)
+
+
+ALL = Engines("proot", "crun")
+
+
+@pytest.mark.parametrize("said, mode", [
+    (("R1", "P2", "auto"), "R1"), (("", "P2", "auto"), "P2"), (("", "", "auto"), "auto"),
+    (("", "", ""), "P1"),
+])
+def test_the_most_particular_word_counts(said, mode):
+    assert wanted_mode(*said)[0] == mode
+
+
+@pytest.mark.parametrize("probes, engines, mode", [
+    (Probes(), ALL, "R1"), (Probes(namespaces=False), ALL, "P1"),
+    (Probes(), Engines("proot"), "P1"), (Probes(ptrace=False), ALL, "R1"),
+])
+def test_auto_takes_the_fastest_that_works_and_says_why(probes, engines, mode):
+    choice = choose("auto", "asked", engines, probes)
+    assert (choice.mode, choice.engine.name) == (mode, "crun" if mode == "R1" else "proot")
+    assert choice.reasons[0][0] == "mode " + mode
+    if mode == "P1":
+        assert choice.reasons[1][0] == "not mode R1" and choice.reasons[1][1]
+
+
+def test_where_nothing_works_each_reason_is_told():
+    with pytest.raises(EngineError) as caught:
+        choose("auto", "asked", ALL, Probes(namespaces=False, ptrace=False))
+    assert "namespaces: False" in caught.value.message and "ptrace: False" in caught.value.message
+
+
+@pytest.mark.parametrize("mode, probes", [("R1", Probes(namespaces=False)),
+                                          ("P1", Probes(ptrace=False)),
+                                          ("P2", Probes(ptrace=False))])
+def test_a_mode_that_cannot_work_is_refused_before_anything_starts(mode, probes):
+    with pytest.raises(EngineError) as caught:
+        choose(mode, "asked", ALL, probes)
+    assert "False" in caught.value.message
+
+
+@pytest.mark.parametrize("mode", ["F1", "R3", "S1"])
+def test_a_mode_of_1_3_that_is_not_here_yet_is_called_so(mode):
+    with pytest.raises(EngineError) as caught:
+        choose(mode, "asked", ALL, Probes())
+    assert "not available" in caught.value.message
+
+
+@pytest.mark.parametrize("mode", ["X9", "p1", "P1 ", "../P1"])
+def test_an_unknown_mode_is_refused(mode):
+    with pytest.raises(InvalidValue):
+        choose(mode, "asked", ALL, Probes())
