@@ -204,8 +204,9 @@ def compile_blocks(stage, work):
     blocks = {}
     for python in pythons():
         output = os.path.join(work, "block")
+        # not -I, with which Python does not see the hash seed
         magic, version = run(
-            [python, "-I", "-S", "-B", os.path.join(APP, "pyz", "compile.py"), stage, output,
+            [python, "-s", "-S", "-B", os.path.join(APP, "pyz", "compile.py"), stage, output,
              os.path.join(APP, "pyz", "compiled.py")] + list(LIBRARIES),
             env={"PYTHONHASHSEED": "0"}).split()
         if magic not in blocks:

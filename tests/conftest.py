@@ -14,7 +14,8 @@ from collections import namedtuple
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-for folder in (ROOT, os.path.join(ROOT, "app")):
+APP = os.path.join(ROOT, "app")
+for folder in (ROOT, APP):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
@@ -39,7 +40,7 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     """Leave the reasons of skipped tests where ./test finds them, for its own summary."""
     path = os.environ.get("UDOCKER_TEST_SKIPS")
-    if path:
+    if path and not hasattr(terminalreporter.config, "workerinput"):  # not once more in xdist's
         with open(path, "a", encoding="utf-8") as file:
             for report in terminalreporter.stats.get("skipped", ()):
                 reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
@@ -130,6 +131,8 @@ def udocker(pyz, home):
 @pytest.fixture(scope="session")
 def demo_archive(tmp_path_factory):
     """Path (str) of an archive with the image demo:latest: busybox, and a message as its command."""
+    if not shutil.which("busybox"):
+        pytest.skip("the program busybox is not installed (Debian package busybox-static)")
     path = str(tmp_path_factory.mktemp("demo") / "demo.tar")
     subprocess.check_call([sys.executable, os.path.join(ROOT, "scripts", "demo-image"), path])
     return path

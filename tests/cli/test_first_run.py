@@ -120,7 +120,7 @@ def test_the_status_is_that_of_the_command(udocker, demo_home, mode, script, sta
     assert done.out == ""
 
 
-@pytest.mark.parametrize("script, status", [("exit 7", 7), ("sh -c 'kill -TERM $$'", 143)])
+@pytest.mark.parametrize("script, status", [("exit 7", 7), ("sh -c 'kill -TERM $$'; exit $?", 143)])
 def test_the_status_is_the_same_with_rm(udocker, demo_home, mode, script, status):
     assert udocker("run", "--rm", mode, "c", "sh", "-c", script).status == status
 

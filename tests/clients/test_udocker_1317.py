@@ -41,7 +41,7 @@ def old(old_program, udocker):
         command, path = old_program
         done = subprocess.run([command, "--quiet"] + list(words), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=dict(udocker.environment, PYTHONPATH=path, **environment))
+                              env=dict(udocker.environment(), PYTHONPATH=path, **environment))
         assert done.returncode == 0, (words, done.stdout[-500:], done.stderr[-500:])
         return done.stdout.decode("utf-8")
     return run

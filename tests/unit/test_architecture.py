@@ -2,8 +2,11 @@
 
 import ast
 import os
+import re
 
 import pytest
+
+from udocker.cli.options import COMMANDS
 
 APP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "app", "udocker")
 #: A room may import from itself and from those before it; registry and store not from each other.
@@ -74,6 +77,14 @@ def test_the_way_to_a_container_imports_nothing_dear(module):
 def test_a_module_can_be_read_in_one_sitting(module):
     with open(os.path.join(APP, module), encoding="utf-8") as file:
         assert len(file.readlines()) <= MAX_LINES
+
+
+def test_hints_name_commands_that_exist():
+    known = set(command.name for command in COMMANDS)
+    for module in modules():
+        with open(os.path.join(APP, module), encoding="utf-8") as file:
+            named = re.findall(r"'udocker ([a-z]+)", file.read())
+        assert set(named) <= known, module
 
 
 @pytest.mark.parametrize("module", modules())

@@ -16,9 +16,6 @@ _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EROFS)
 #: Bytes copied at a time.
 _COPY = 1 << 20
 
-#: What unlink(2) says of a directory: Linux, POSIX.
-_IS_DIRECTORY = (errno.EISDIR, errno.EPERM)
-
 
 def write_atomic(path, data, mode=0o644):
     """Make ``path`` hold ``data`` (bytes): after a crash it has the old content or the new one.
@@ -100,7 +97,7 @@ def remove_at(fd, name, path):
     except OSError as error:
         if error.errno == errno.ENOENT:
             return
-        if error.errno not in _IS_DIRECTORY or not _is_directory(name, fd):
+        if not _is_directory(error, name, fd):
             raise host_error(error, path) from error
     failures = _Failures(path)
 
@@ -111,7 +108,7 @@ def remove_at(fd, name, path):
             try:
                 os.unlink(name, dir_fd=fd)
             except OSError as error:
-                if error.errno in _IS_DIRECTORY and _is_directory(name, fd):
+                if _is_directory(error, name, fd):
                     below.append(name)
                 elif error.errno != errno.ENOENT:
                     failures.add(error, names + [name])
@@ -277,7 +274,10 @@ def _identity(fd):
     return status.st_dev, status.st_ino
 
 
-def _is_directory(name, fd):
+def _is_directory(error, name, fd):
+    """Tell whether ``error`` of unlink(2) means that ``name`` in ``fd`` is a directory."""
+    if error.errno != errno.EPERM:  # what POSIX has for it, and Linux for other things too
+        return error.errno == errno.EISDIR
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
     except OSError:

@@ -130,7 +130,7 @@ class Root(object):
                 fd = os.open(name, _READ, dir_fd=parent)
             except OSError as error:
                 if error.errno in _ABSENT:
-                    raise _not_found(path)
+                    raise _not_found(path) from error
                 raise
             finally:
                 os.close(parent)
@@ -216,7 +216,7 @@ class Root(object):
             return self._walk(path, follow)
         except OSError as error:
             if error.errno in _ABSENT:
-                raise NotFound("%s is not in the root file system" % shown(path)) from error
+                raise _not_found(path) from error
             raise host_error(error, path) from error
 
     def _walk(self, path, follow=True, whole=False, made=None):
@@ -312,6 +312,10 @@ def _components(path):
     if b"\0" in path:
         raise InvalidValue("invalid path %s: a zero byte" % shown(path))
     return [name for name in reversed(path.split(b"/")) if name not in (b"", b".")]
+
+
+def _not_found(path):
+    return NotFound("%s is not in the root file system" % shown(path))
 
 
 def _joined(names, name):

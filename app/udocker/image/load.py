@@ -106,8 +106,7 @@ class Loader(object):
 
     def _docker_images(self, archive):
         if not archive.has("manifest.json"):
-            raise CorruptData("%s is neither a docker archive nor an OCI layout" % archive,
-                              "a tar of a root file system is for 'udocker import'")
+            raise CorruptData("%s is neither a docker archive nor an OCI layout" % archive)
         return [Found(names, lambda config=config, layers=layers:
                       self._store_docker(archive, config, layers))
                 for names, config, layers in _docker_entries(archive)]

@@ -24,7 +24,7 @@ from udocker.errors import AuthenticationError, CorruptData, InvalidValue, Regis
 from udocker.model.jsontext import loads
 from udocker.model.reference import printable
 from udocker.registry.endpoint import is_loopback, origin
-from udocker.registry.failures import denied, message_of, refusal
+from udocker.registry.failures import LOGIN_HINT, denied, message_of, refusal
 
 #: Bytes of a token answer. Tokens go into a header, and servers take some 8 or 16 KiB of those.
 MAX_TOKEN_BODY = 64 * 1024
@@ -192,7 +192,8 @@ class Authenticator(object):
         if there[0] == "http" and (where[0] == "https" or not self._is_near(where, there)):
             raise AuthenticationError(
                 "%s wants the password sent to http://%s, where anyone on the way could read it"
-                % (name, printable(there[1])), "ask the registry's administrators for an https realm")
+                % (name, printable(there[1])),
+                "ask the registry's administrators for an https realm")
         return there
 
     def _may_see_password(self, where, there):
@@ -210,7 +211,7 @@ class Authenticator(object):
                 said = message_of(response)
                 return AuthenticationError(
                     "%s does not accept this login%s" % (name, ": " + said if said else ""),
-                    "log in again: udocker login --registry=%s" % name)
+                    "log in again" + LOGIN_HINT)
             return denied(repository, name, message_of(response))
         if response.status == 429 or response.status >= 500:
             return refusal(response, "a token", there[1], self._transport.clock())

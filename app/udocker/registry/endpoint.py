@@ -43,7 +43,7 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
             scheme, rest = "", text.strip()
         if "@" in rest.partition("/")[0]:
             raise InvalidValue("invalid registry: it holds a user name or a password",
-                               "give them to 'udocker login' instead")
+                               "credentials are read from ~/.docker/config.json")
         host, _, path = rest.partition("/")
         path = "/".join(part for part in path.split("/") if part)
         for ending in ("v1", "v2"):  # as 1.3.x and docker write the address of a registry
@@ -128,7 +128,7 @@ def split_host(host):
 
 
 def is_loopback(name):
-    """Whether the host ``name`` is this machine: localhost, 127.0.0.0/8 or ::1, as docker has it."""
+    """Whether the host ``name`` is this machine, as docker has it: localhost, 127.0.0.0/8, ::1."""
     if name in ("localhost", "::1"):
         return True
     parts = name.split(".")

@@ -10,6 +10,9 @@ MAX_ERROR_BODY = 64 * 1024
 #: Characters of a registry's own words that are shown.
 MAX_SHOWN = 300
 
+#: How to log in: this program has no command for it yet, and reads what others wrote.
+LOGIN_HINT = " with docker or podman, whose credentials are read"
+
 
 class ConnectionFailed(RegistryError):
     """No answer, or not all of it.
@@ -44,14 +47,15 @@ def connection_failure(error, host, proxy_host=""):
     from urllib3.util.ssl_match_hostname import CertificateError
     chain = list(_causes(error))
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
-        return ConnectionFailed("cannot reach the proxy %s: %s" % (printable(proxy_host), _reason(chain)),
+        return ConnectionFailed("cannot reach the proxy %s: %s"
+                                % (printable(proxy_host), _reason(chain)),
                                 "check --httpproxy, http_proxy and https_proxy")
     whom = "registry " + printable(host)
     for cause in chain:
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain
-        text = str(cause)
-        if isinstance(cause, (ssl.CertificateError, CertificateError)) or "CERTIFICATE_VERIFY_FAILED" in text:
+        if (isinstance(cause, (ssl.CertificateError, CertificateError))
+                or "CERTIFICATE_VERIFY_FAILED" in str(cause)):
             return ConnectionFailed(
                 "cannot trust %s: %s" % (whom, _certificate_reason(cause)),
                 "put its CA certificate in /etc/containers/certs.d/%s/ca.crt, or name a file with "
@@ -83,11 +87,14 @@ def refusal(response, what, name, now):
         return NotFound("no such %s on %s%s" % (what, name, tail))
     if status in (401, 403):
         return denied(what, name, said)
+    if status == 407:
+        return RegistryError("the proxy before %s wants a user name and a password" % name,
+                             "write them into its URL: http://user:password@host:port")
     if status == 429:
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"
         return RegistryError("%s says: too many requests%s" % (name, tail),
-                             "try again %s, or log in with 'udocker login'" % when)
+                             "try again %s, or log in%s" % (when, LOGIN_HINT))
     if status >= 500:
         return RegistryError("%s failed with status %d for %s%s" % (name, status, what, tail),
                              "this is the registry's own trouble; try again later")
@@ -97,7 +104,7 @@ def refusal(response, what, name, now):
 def denied(what, name, said="", logged_in=False):
     """Return the AuthenticationError for ``what`` on the registry ``name``."""
     hint = ("this account may not read it, or it does not exist" if logged_in else
-            "it does not exist, or it needs a login: udocker login --registry=%s" % name)
+            "it does not exist, or it needs a login" + LOGIN_HINT)
     return AuthenticationError("access to %s on %s is denied%s"
                                % (what, name, ": " + said if said else ""), hint)
 

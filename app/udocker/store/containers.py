@@ -176,7 +176,7 @@ class ContainerStore(object):
         """Delete ``container`` and its names. From its first moment on it is no container."""
         if container.is_protected:
             raise Refused("container %s is protected" % container.id,
-                          "'udocker unprotect %s' ends that" % container.id)
+                          "to end that remove %s/PROTECT" % container.path)
         for name in container.names:
             with tree.naming(os.path.join(self._top, name)):
                 try:

@@ -220,7 +220,7 @@ class ImageStore(object):
         old = StoredImage(reference.name, reference.version, path)
         if old.is_protected and (old.is_version_1 or old.manifest().raw != manifest.raw):
             raise Refused("image %s is protected, and would be replaced by another" % str(old),
-                          "'udocker unprotect %s' ends that" % str(old))
+                          "to end that remove %s/PROTECT" % path)
 
     def remove(self, image, force=False):
         """Delete ``image`` (StoredImage), and the blobs that no other image refers to.
@@ -229,7 +229,7 @@ class ImageStore(object):
         """
         if image.is_protected:
             raise Refused("image %s is protected" % str(image),
-                          "'udocker unprotect %s' ends that" % str(image))
+                          "to end that remove %s/PROTECT" % image.path)
         if not force and not image.is_version_1:
             try:
                 image.manifest()
