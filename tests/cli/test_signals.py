@@ -47,7 +47,8 @@ def start(udocker, demo_home):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        # who has been left behind would keep the pipes open: that is a failure, and must not hang
+        process.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("mode", MODES)
