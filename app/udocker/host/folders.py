@@ -9,7 +9,6 @@ set again when it is closed, so that nothing has to be kept for all directories 
 
 import errno
 import os
-import stat
 from collections import OrderedDict
 
 from udocker.errors import UnsafeLayer

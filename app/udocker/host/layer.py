@@ -21,7 +21,7 @@ from udocker.host.compress import DEFAULT_LIMITS, Blob
 from udocker.host.files import copy_at, remove_at
 from udocker.host.folders import Folders, components
 from udocker.host.made import Made
-from udocker.host.tar import (BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK,
+from udocker.host.tar import (BLOCK_DEVICE, CHARACTER, DIRECTORY, FILE, HARD_LINK, SYMLINK,
                               Reader)
 from udocker.host.tarfields import LATEST, settable_time
 from udocker.host.tree import CREATE, LIST, Root, host_error, shown

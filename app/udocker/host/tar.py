@@ -29,8 +29,8 @@ MAX_COMPONENT = 255
 #: docker's, takes 1 MiB too.
 MAX_EXTENSION = 1 << 20
 
-FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = (
-    b"0", b"1", b"2", b"3", b"4", b"5", b"6")
+FILE, HARD_LINK, SYMLINK = b"0", b"1", b"2"
+CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"3", b"4", b"5", b"6"
 
 _LINKS = frozenset([HARD_LINK, SYMLINK])
 #: Types that have no content, whatever their size field says.
