@@ -10,8 +10,8 @@ import pytest
 from tests.fakes.tars import (archive, directory, file, gnu_long, hard_link, header, padded, pax,
                               symlink)
 from udocker.errors import CorruptData, UdockerError, UnsafeLayer
+from udocker.host import tarfields
 from udocker.host.tar import DIRECTORY, FILE, HARD_LINK, SYMLINK, Reader
-from udocker.host.tarfields import number
 
 
 def length(data):
@@ -99,8 +99,8 @@ def test_numbers_as_various_programs_write_them(field, value):
 
 
 def test_numbers_too_large_for_octal_digits():
-    assert number(b"\x80\x01" + bytes(10), 0) == 1 << 80
-    assert number(b"\xff" * 11 + b"\xfd", 0) == -3
+    assert tarfields.number(b"\x80\x01" + bytes(10), 0) == 1 << 80
+    assert tarfields.number(b"\xff" * 11 + b"\xfd", 0) == -3
 
 
 def test_old_checksums_of_signed_bytes_are_fine():

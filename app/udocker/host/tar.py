@@ -55,8 +55,8 @@ class Member(namedtuple("Member", "name kind mode mtime size target sparse xattr
 
     name, target (bytes; target "" unless a link), kind (one of the constants above), mode (int),
     mtime (int, nanoseconds since 1970), size (int, bytes of the file; 0 for all but files),
-    sparse (list of (offset, length) that are no holes, or None), xattrs (int: how many extended attributes it has), offset (int:
-    where its header is in the stream).
+    sparse (list of (offset, length) that are no holes, or None), xattrs (int: how many extended
+    attributes it has), offset (int: where its header is in the stream).
     """
 
     __slots__ = ()
