@@ -64,11 +64,7 @@ def build(target, output, cache, choice):
     if choice is None:
         choice = choose(target)
     if choice == "container":
-        for recipe in found:  # here, where the network is; the container needs none
-            for name in sorted(recipe.sources):
-                sources.fetch(lock[name], cache)
-        container.build(HERE, target, output, cache)
-        return os.path.join(output, bundle_name(target))
+        return build_in_container(target, found, lock, output, cache)
     if choice == "apt":
         try:
             tools = toolchain.find(target)
@@ -112,13 +108,38 @@ def bundle_name(target):
     return "udocker-engines-%s.tar.gz" % target.name
 
 
+def build_in_container(target, found, lock, output, cache):
+    top = os.path.dirname(HERE)
+    result = os.path.join(output, bundle_name(target))
+    # starting a container takes longer than looking up what the last one made
+    tools = toolchain.Tools(target, False, {}, "container " + container.fingerprint(top))
+    keys = {}
+    for recipe in found:
+        keys[recipe.name] = recipes.key(recipe, lock, tools, keys)
+    inputs = bundle.inputs_key([bundle.Engine(recipe, keys[recipe.name]) for recipe in found], read_version(), target)
+    kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], bundle_name(target)))
+    if not os.path.exists(kept):
+        for recipe in found:  # here, where the network is; the container needs none
+            for name in sorted(recipe.sources):
+                sources.fetch(lock[name], cache)
+        container.build(top, target, output, cache)
+        os.makedirs(os.path.dirname(kept), exist_ok=True)
+        publish(kept, lambda path: shutil.copyfile(result, path))
+    publish(result, lambda path: shutil.copyfile(kept, path))
+    return result
+
+
+def read_version():
+    with open(os.path.join(HERE, "VERSION"), encoding="utf-8") as text:
+        return text.read().strip()
+
+
 def build_here(target, tools, found, lock, output, cache):
     built = {}
     for recipe in found:
         built[recipe.name] = recipes.build(recipe, lock, tools, {name: built[name] for name in recipe.needs}, cache)
     engines = [bundle.Engine(recipe, built[recipe.name]) for recipe in found]
-    with open(os.path.join(HERE, "VERSION"), encoding="utf-8") as text:
-        version = text.read().strip()
+    version = read_version()
     inputs = bundle.inputs_key(engines, version, target)
     kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], bundle_name(target)))
     result = os.path.join(output, bundle_name(target))

@@ -100,6 +100,11 @@ def _ask(command: List[str], also_stderr: bool = False) -> str:
     return done.stdout.strip()
 
 
+def main(arguments: List[str]) -> None:
+    """For the Dockerfile: prints the packages that building for an architecture takes."""
+    print(" ".join(packages_for(target_named(arguments[0]))))
+
+
 def install_with_apt(target: Target) -> None:
     """Installs what is missing, as root on Debian or Ubuntu."""
     packages = packages_for(target)
@@ -113,3 +118,7 @@ def install_with_apt(target: Target) -> None:
             return
     words = [line for line in done.stdout.splitlines() if line.startswith("E:")]
     raise BuildError("apt-get could not install the toolchain: %s" % (words[0] if words else "exit status %d" % done.returncode))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

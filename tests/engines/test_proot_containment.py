@@ -179,8 +179,10 @@ ln tree/read-only/file tree/hard
 chmod 0640 tree/read-only/file
 chmod 0555 tree/read-only
 tar -cf tree.tar tree
-mkdir out && tar -C out -xpf tree.tar
-cd out/tree
+mkdir out
+cd out  # not -C: what is relative to the current directory is what went wrong
+tar -xpf ../tree.tar
+cd tree
 stat -c '%A %n' read-only read-only/file hard
 readlink link absolute
 """

@@ -8,13 +8,16 @@ class TokenAuth(object):
     """Bearer tokens, from ``/token`` of the same registry unless ``realm`` says otherwise.
 
     users (dict: name -> password), anonymous (bool: nobody in particular gets tokens, too),
-    identity (dict: refresh token -> user name), field: ``token`` or ``access_token``.
+    identity (dict: refresh token -> user name), field: ``token`` or ``access_token``,
+    challenge (str): what the registry says with a 401, instead of the usual, good (callable of the
+    Authorization header): whether the registry takes it, instead of the usual.
     """
 
     def __init__(self, users=None, anonymous=True, realm=None, field="token", expires_in=300,
-                 identity=None, challenge=None):
+                 identity=None, challenge=None, good=None):
         self.users, self.anonymous, self.realm, self.field = users or {}, anonymous, realm, field
         self.expires_in, self.identity, self.challenge = expires_in, identity or {}, challenge
+        self.good = good
         self.valid = {}
         self.made = 0
 
@@ -26,6 +29,8 @@ class TokenAuth(object):
         return text + (',error="%s"' % error if error else "")
 
     def allows(self, authorization, repository):
+        if self.good is not None and not self.good(authorization):
+            return False
         return self.valid.get(authorization) == "repository:%s:pull" % repository
 
     def revoke(self):

@@ -15,35 +15,22 @@ import json
 import os
 import socket
 import ssl
+import sys
 import threading
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qs, urlsplit
 
+if __name__ == "__main__":  # as a program: the folder with ``tests`` is not on the path then
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+from tests.fakes.faults import NO_FAULT, make_fault
+from tests.fakes.images import digest_of, manifests
+
 PIECE = 64 * 1024
 
 #: What was asked: headers is a dict with lower-case names.
 Request = namedtuple("Request", "method path headers body")
-
-#: What to do wrong, for requests whose path (with query) contains ``match``, ``times`` times.
-_FAULTS = {
-    "status": None, "headers": (), "body": b"",  # answer this and nothing else
-    "content_type": None,                        # call the document something else
-    "cut": None,                                 # hang up after so many bytes of body
-    "flip": None,                                # turn over the byte at this position
-    "extra": b"", "short": 0,                    # more or fewer bytes, consistently announced
-    "announce": 0,                               # add this to Content-Length only
-    "lie": None,                                 # Docker-Content-Digest
-    "etag": None,
-    "ignore_range": False, "refuse_range": False, "wrong_range": False,
-    "only_range": False,                         # the fault is for requests with a Range
-    "endless": False,                            # a body that never ends
-    "chunked": False,                            # no Content-Length, Transfer-Encoding: chunked
-    "encode": False,                             # compress as it goes, with Content-Encoding: gzip
-    "delay": 0,                                  # seconds before each piece of the body
-}
-Fault = namedtuple("Fault", ["match", "times"] + sorted(_FAULTS))
 
 
 class FakeRegistry(object):
@@ -55,6 +42,7 @@ class FakeRegistry(object):
         self.manifests, self.blobs, self.tags = {}, {}, {}
         self.files = {}  # path -> bytes: anything else that is to be served, without any login
         self.requests, self.faults = [], []
+        self.connections = 0
         self.lock = threading.Lock()
         self._server = _Server((address, port), _Handler)
         self._server.registry = self
@@ -70,7 +58,6 @@ class FakeRegistry(object):
 
     def add(self, repository, tag, thing):
         """Serve ``thing`` (images.Image or ImageIndex) as ``repository:tag``."""
-        from tests.fakes.images import manifests
         for data, media_type in manifests(thing):
             self.add_manifest(repository, None, data, media_type)
         self.add_manifest(repository, tag, thing.manifest, thing.media_type)
@@ -78,21 +65,19 @@ class FakeRegistry(object):
             self.add_blob(repository, data)
 
     def add_manifest(self, repository, tag, data, media_type):
-        digest = _digest(data)
+        digest = digest_of(data)
         self.manifests[repository, digest] = (data, media_type)
         if tag:
             self.tags.setdefault(repository, {})[tag] = digest
         return digest
 
     def add_blob(self, repository, data):
-        self.blobs[repository, _digest(data)] = data
-        return _digest(data)
+        self.blobs[repository, digest_of(data)] = data
+        return digest_of(data)
 
     def fault(self, match, times=None, **what):
-        """Do ``what`` (see _FAULTS) wrong for paths that contain ``match``."""
-        settings = dict(_FAULTS, match=match, times=times)
-        settings.update(what)
-        self.faults.append(Fault(**settings))
+        """Do ``what`` wrong for paths that contain ``match``: see ``make_fault``."""
+        self.faults.append(make_fault(match, times, **what))
 
     def take_fault(self, request):
         with self.lock:
@@ -104,7 +89,7 @@ class FakeRegistry(object):
                 if fault.times is not None:
                     self.faults[position] = fault._replace(times=fault.times - 1)
                 return fault
-        return Fault(**dict(_FAULTS, match="", times=None))
+        return NO_FAULT
 
     def asked(self, match):
         """The requests whose path contains ``match``."""
@@ -132,6 +117,7 @@ class _Server(ThreadingMixIn, HTTPServer):
     def get_request(self):
         connection, address = self.socket.accept()
         connection.settimeout(20)
+        self.registry.connections += 1
         if self.context:
             # the handshake is done by the handler's thread, when it first reads
             connection = self.context.wrap_socket(connection, server_side=True,
@@ -147,6 +133,9 @@ class _Server(ThreadingMixIn, HTTPServer):
         pass  # clients that hang up or do not trust us are what many tests are about
 
 
+_KINDS = ("/manifests/", "/blobs/uploads/", "/blobs/", "/tags/list")
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -160,10 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         BaseHTTPRequestHandler.handle(self)
 
     def do_GET(self):
-        length = int(self.headers.get("Content-Length") or 0)
         request = Request(self.command, self.path,
                           {name.lower(): value for name, value in self.headers.items()},
-                          self.rfile.read(length))
+                          self._request_body())
         registry = self.server.registry
         with registry.lock:
             registry.requests.append(request)
@@ -180,10 +168,21 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(fault, 200, {})
         return self._repository(registry, fault, request, path)
 
+    def _request_body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while True:
+            size = int(self.rfile.readline().split(b";")[0], 16)
+            body += self.rfile.read(size)
+            self.rfile.readline()
+            if not size:
+                return body
+
     do_HEAD = do_POST = do_PUT = do_PATCH = do_GET
 
     def _repository(self, registry, fault, request, path):
-        kind = next((k for k in ("/manifests/", "/blobs/uploads/", "/blobs/", "/tags/list") if k in path), "")
+        kind = next((kind for kind in _KINDS if kind in path), "")
         if not path.startswith("/v2/") or not kind:
             return self._error(fault, 404, "NOT_FOUND", "no such page")
         repository, _, rest = path[len("/v2/"):].partition(kind)
@@ -308,10 +307,6 @@ class _Handler(BaseHTTPRequestHandler):
                 break
         if fault.chunked and fault.cut is None:
             self.wfile.write(b"0\r\n\r\n")
-
-
-def _digest(data):
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def load_layout(registry, folder, repository):

@@ -1,5 +1,6 @@
 import os
 import stat
+import tempfile
 
 import pytest
 
@@ -35,8 +36,8 @@ class World(object):
 
     def __init__(self, place):
         self.place = place
-        self.root = str(place / "root")
-        self.outside = str(place / "outside")
+        self.root = os.path.join(place, "root")
+        self.outside = os.path.join(place, "outside")
         os.mkdir(self.root)
         os.makedirs(os.path.join(self.outside, "directory", "below"))
         for name in ("victim", "directory/victim", "directory/below/victim"):
@@ -46,7 +47,7 @@ class World(object):
         self._before = self._surroundings()
 
     def _surroundings(self):
-        return look(self.outside), sorted(os.listdir(str(self.place)))
+        return look(self.outside), sorted(os.listdir(self.place))
 
     def assert_outside_untouched(self):
         assert self._surroundings() == self._before
@@ -85,11 +86,21 @@ class World(object):
         return stat.S_IMODE(os.lstat(self.path(name)).st_mode)
 
 
+def place_for_tests(tmp_path):
+    """Return where to make root file systems: UDOCKER_TEST_DIRECTORY, in memory, or as pytest does.
+
+    On a disk that others use too the tests take several times longer, and show nothing else.
+    """
+    return os.environ.get("UDOCKER_TEST_DIRECTORY") or (
+        "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path))
+
+
 @pytest.fixture
 def world(tmp_path):
-    made = World(tmp_path)
-    yield made
+    place = tempfile.mkdtemp(prefix="udocker-test-", dir=place_for_tests(tmp_path))
     try:
+        made = World(place)
+        yield made
         made.assert_outside_untouched()
     finally:
-        remove_tree(made.root)
+        remove_tree(place)

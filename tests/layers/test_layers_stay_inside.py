@@ -38,6 +38,12 @@ def test_t01_an_absolute_link_means_a_place_in_the_root(world):
     assert os.readlink(world.path("lib")) == "/usr/lib"
 
 
+def test_t01_an_absolute_link_further_down_starts_at_the_root_too(world):
+    world.apply(directory("a"), directory("a/b"), symlink("a/b/l", "/c"), directory("c"))
+    world.apply(file("a/b/l/x", b"inside"), file("a/b/l/../y", b"inside"))
+    assert world.names() == ["a", "a/b", "a/b/l", "a/b/y", "c", "c/x"]
+
+
 def test_t01_a_link_to_nothing_makes_directories_inside(world):
     world.apply(symlink("a", world.outside), file("a/x", b"inside"))
     assert world.read(world.outside.lstrip("/") + "/x") == b"inside"

@@ -42,3 +42,11 @@ def another():
 def certificate(tmp_path_factory):
     """(certificate, key) for localhost and 127.0.0.1, which nobody trusts unless told to."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def secure(certificate):
+    """A FakeRegistry with TLS, called localhost, with ``test:latest``."""
+    with FakeRegistry(certificate=certificate, name="localhost") as registry:
+        registry.add("test", "latest", IMAGE)
+        yield registry

@@ -5,11 +5,13 @@ import io
 from udocker.model.oci import Descriptor, Platform
 from udocker.model.reference import Digest
 from udocker.registry.client import Registry
+from udocker.registry.credentials import Credential
 from udocker.registry.endpoint import Endpoint
 from udocker.registry.retry import Retries, Timeouts
 from udocker.registry.tls import Trust
 from udocker.registry.transport import Transport
 from tests.fakes.images import digest_of, image, layer
+from tests.fakes.logins import BasicAuth
 
 #: Stubborn, and in no need of time.
 QUICK = Retries(attempts=3, base_delay=0.0, max_delay=0.0)
@@ -56,3 +58,9 @@ class Keyring(object):
     def find(self, host, repository=""):
         self.asked.append((host, repository))
         return self.known.get(host)
+
+
+def login(registry):
+    """A FakeRegistry wants ann's password; return the Keyring that has it."""
+    registry.auth = BasicAuth({"ann": "geheim"})
+    return Keyring({registry.host: Credential("ann", "geheim")})

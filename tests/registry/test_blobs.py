@@ -1,11 +1,12 @@
 """Blobs: T22, T24, T29, T34 and T41 of the cases, and the size of everything."""
 
+import errno
 import io
 import os
 
 import pytest
 
-from udocker.errors import (DigestMismatch, InvalidValue, NotFound, RegistryError, SizeMismatch)
+from udocker.errors import (DigestMismatch, HostError, InvalidValue, NotFound, RegistryError, SizeMismatch)
 from udocker.model.reference import Digest
 from udocker.registry.blob import MAX_RESTARTS
 from udocker.registry.failures import ConnectionFailed
@@ -108,6 +109,39 @@ def test_t34_foreign_layers_are_not_followed(fake, another):
     assert fetch(registry, LAYER, urls=(another.url + "/layer",)) == LAYER, "the registry has this one"
 
 
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        if self.tell() + len(data) > 200000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super(FullDisk, self).write(data)
+
+
+class SlowDisk(io.BytesIO):
+    def write(self, data):
+        return super(SlowDisk, self).write(bytes(data[:1000]))
+
+
+def test_a_full_disk_is_named_and_keeps_what_came(fake):
+    sink = FullDisk()
+    with pytest.raises(HostError, match="cannot write blob sha256:.*: No space left"):
+        client(fake.url).blob("test", described(LAYER), sink)
+    assert 0 < len(sink.getvalue()) and LAYER.startswith(sink.getvalue())
+
+
+def test_a_file_that_takes_little_at_a_time_gets_all(fake):
+    sink = SlowDisk()
+    client(fake.url).blob("test", described(LAYER), sink)
+    assert sink.getvalue() == LAYER
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: os.symlink("/etc/x", str(path))])
+def test_a_path_that_cannot_be_written_is_named(fake, tmp_path, make):
+    make(tmp_path / "blob")
+    with pytest.raises(HostError, match="cannot write .*blob"):
+        client(fake.url).blob("test", described(LAYER), str(tmp_path / "blob"))
+    assert not fake.requests
+
+
 def test_a_missing_blob_says_so(fake):
     with pytest.raises(NotFound, match="no such blob sha256:.* of test on 127.0.0.1"):
         fetch(client(fake.url), b"nobody has this")
@@ -192,11 +226,12 @@ def test_t41_a_changed_etag_is_noticed_even_where_the_server_does_not_compare(fa
     other = b"x" * len(LAYER)
     fake.fault("/blobs/", times=1, cut=200000, etag='"old"')
     # a 206 with the bytes of something else, from a server that knows no If-Range
-    fake.fault("/blobs/", times=1, only_range=True, status=206, body=other[100000:],
-               headers={"Content-Range": "bytes 100000-%d/%d" % (len(LAYER) - 1, len(LAYER)),
+    fake.fault("/blobs/", times=1, only_range=True, status=206, body=other[200000:],
+               headers={"Content-Range": "bytes 200000-%d/%d" % (len(LAYER) - 1, len(LAYER)),
                         "ETag": '"new"'}.items())
     fake.fault("/blobs/", times=1, flip=9)  # the second chance is still there
     assert fetch(client(fake.url), LAYER) == LAYER
+    assert fake.asked("/blobs/")[1].headers["range"] == "bytes=200000-"
     assert len(fake.asked("/blobs/")) == 4
 
 

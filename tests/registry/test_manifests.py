@@ -104,6 +104,16 @@ def test_what_the_registry_says_is_shown_harmless_and_short(fake):
     assert len(caught.value.message) < 500
 
 
+def test_the_digest_of_a_tag_is_asked_for_without_its_manifest(fake):
+    registry = client(fake.url)
+    assert str(registry.digest("test", "latest")) == IMAGE.digest
+    assert [request.method for request in fake.requests] == ["HEAD"]
+    with pytest.raises(NotFound):
+        registry.digest("test", "missing")
+    fake.fault("/manifests/", lie="none")
+    assert registry.digest("test", "latest") is None
+
+
 # platforms
 
 ARM = image([ONE], architecture="arm64", variant="v8")

@@ -57,6 +57,7 @@ def test_an_image_is_pulled_by_digest(real):
     registry = client(real.host)
     top = registry.resolve("team/oci", "both", Platform.parse("linux/arm64")).top
     again = registry.resolve("team/oci", top.digest, Platform.parse("linux/arm64"))
+    assert registry.digest("team/oci", "both") == top.digest
     assert again.top == top and len(again.manifest.layers) == 1
 
 

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from udocker.errors import HostError
-from udocker.host.files import make_directories, remove_tree, tree_size, write_atomic
+from udocker.host.files import (each_directory, make_directories, remove_tree, tree_size,
+                                write_atomic)
 
 
 def test_a_file_is_written_whole_with_its_mode(tmp_path):
@@ -175,6 +176,26 @@ def test_several_may_remove_the_same_tree(tmp_path):
     for thread in threads:
         thread.join()
     assert errors == [] and os.listdir(str(tmp_path)) == []
+
+
+def test_a_directory_that_is_moved_away_meanwhile_leads_nowhere_else(tmp_path):
+    (tmp_path / "tree" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "a").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "other").write_bytes(b"kept")
+    left, failed = [], []
+
+    def visit(fd, names):
+        if names[-1] == "b":
+            os.rename(str(tmp_path / "tree" / "a" / "b"), str(tmp_path / "elsewhere" / "a" / "b"))
+        return os.listdir(fd)
+
+    fd = os.open(str(tmp_path), os.O_RDONLY)
+    try:
+        each_directory(fd, "tree", visit, leave=lambda fd, names: left.append(os.listdir(fd)),
+                       failed=lambda error, names: failed.append(list(names)))
+    finally:
+        os.close(fd)
+    assert left == [] and failed == [["tree", "a", "b"]]
 
 
 def test_sizes_are_those_of_du(tmp_path):

@@ -23,7 +23,7 @@ def root(tmp_path):
     (inside / "usr" / "bin" / "tool").chmod(0o755)
     for name, target in [("lib", "usr/lib"), ("bin", "/usr/bin"), ("out", "../outside"),
                          ("abs", str(tmp_path / "outside")), ("loop", "loop"), ("up", "../../../.."),
-                         ("usr/lib/back", "../../etc"), ("file", "etc/passwd"), ("dangling", "no/x"),
+                         ("usr/lib/back", "../../etc"), ("usr/lib/home", "/etc"), ("file", "etc/passwd"), ("dangling", "no/x"),
                          ("l0", "etc/passwd")] + [
                              ("l%d" % (n + 1), "l%d" % n) for n in range(50)]:
         (inside / name).symlink_to(target)
@@ -36,7 +36,8 @@ def root(tmp_path):
 @pytest.mark.parametrize("path, real", [
     ("/", "/"), ("", "/"), (".", "/"), ("..", "/"), ("/../..", "/"), ("etc/passwd", "/etc/passwd"),
     ("/lib/x", "/usr/lib/x"), ("bin/tool", "/usr/bin/tool"), ("/lib/back/passwd", "/etc/passwd"),
-    ("lib/..", "/usr"), ("bin/../lib", "/usr/lib"), ("file", "/etc/passwd"), ("up/etc/", "/etc"),
+    ("lib/..", "/usr"), ("bin/../lib", "/usr/lib"), ("lib/home/passwd", "/etc/passwd"), ("usr/lib/home/..", "/"),
+    ("file", "/etc/passwd"), ("up/etc/", "/etc"),
     ("up", "/"), ("etc//./passwd", "/etc/passwd"), ("missing", "/missing"), ("l39", "/etc/passwd"),
     ("usr/lib/../../up/up/usr/lib/back", "/etc"),
 ])

@@ -83,7 +83,7 @@ def rmname(context, values, arguments):
 def _require_idle(container):
     from udocker.errors import Refused
     from udocker.host.processes import using
-    pids = using(container.root)
+    pids = using(container.path)
     if pids:
         raise Refused("container %s is in use by process %d" % (container.id, pids[0]),
                       "end it first, or 'udocker rm -f'")

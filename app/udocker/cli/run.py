@@ -89,11 +89,13 @@ def _plan(context, spec, container):
     choice = choose(mode, reason, context.locator(), probe)
     config = container.config() if spec.metadata else None
     tty = os.isatty(0) and os.isatty(1)
+    state = ""
+    if choice.engine.keeps_state:
+        state = private_directory(context.settings.tmpdir, context.facts.uid)
+        choice.engine.forget_dead(state)
     with Root(container.root) as root:
         return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
-                         context.settings, context.environ,
-                         private_directory(context.settings.tmpdir, context.facts.uid)
-                         if choice.engine.keeps_state else "", tty)
+                         context.settings, context.environ, state, tty)
 
 
 def _show(context, plan, form):

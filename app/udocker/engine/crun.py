@@ -4,7 +4,11 @@ The bundle's config.json is made here, for one user id and without cgroups, beca
 user in a batch job has neither more ids nor a cgroup of his own.
 """
 
+import os
+
 from udocker.engine.base import Engine, EnginePlan
+from udocker.host.files import remove_tree
+from udocker.host.processes import is_alive
 from udocker.model.plan import PlannedFile
 
 #: What docker gives a container (capabilities(7)); all are about the user namespace only.
@@ -22,6 +26,17 @@ class Crun(Engine):
 
     name = "crun"
     keeps_state = True
+
+    @staticmethod
+    def forget_dead(state):
+        """Remove from the directory ``state`` (str) what a crun that was killed left there.
+
+        A run is called after its container and the process that becomes crun.
+        """
+        for name in os.listdir(state):
+            pid = name.rpartition("-")[2]
+            if pid.isdigit() and not is_alive(int(pid)):
+                remove_tree(os.path.join(state, name))
 
     def plan(self, launch, mode):
         import json

@@ -75,7 +75,7 @@ def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress
         reader = Reader(_reported(chunks, blob, progress) if progress is not None else chunks,
                         limits.members)
         with Root(root_path) as root:
-            applied = _Application(root, reader).run()
+            applied = _Application(root, reader, limits).run()
     finally:
         chunks.close()
     if hasher is not None and hasher.hexdigest() != diff_id.hex:
@@ -99,8 +99,9 @@ def _reported(chunks, blob, progress):
 class _Application(object):
     """One layer on its way to one root file system."""
 
-    def __init__(self, root, reader):
+    def __init__(self, root, reader, limits):
         self._root = root
+        self._limits = limits
         self._reader = reader
         fd = os.open(b".", LIST, dir_fd=root.fd)
         try:
@@ -196,6 +197,9 @@ class _Application(object):
                     while piece:
                         piece = piece[os.write(fd, piece):]
             else:
+                if member.size > self._limits.size:
+                    raise UnsafeLayer("%s is a sparse file of %d bytes"
+                                      % (shown(member.name), member.size))
                 for offset, piece in self._reader.sparse_content(member):
                     os.lseek(fd, offset, os.SEEK_SET)
                     while piece:

@@ -3,31 +3,37 @@
 import os
 
 
-def using(root):
-    """Return the pids (list of int) of our processes that have ``root`` (str, a path) in their
-    command line or as their root or working directory: those of a container that is running.
+def using(path):
+    """Return the pids (list of int) of our processes that have ``path`` (str), or something below
+    it, in their command line or as their program, root or working directory: those of the
+    container at ``path``, while it runs.
 
     Processes of other users, and on other machines that share the directory, are not seen.
     """
     found = []
-    needle = os.fsencode(root)
+    needle = os.fsencode(path)
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         try:
             with open("/proc/%s/cmdline" % entry, "rb") as file:
                 words = file.read().split(b"\0")
-            if needle in words or any(_is_below("/proc/%s/%s" % (entry, link), root)
-                                      for link in ("root", "cwd", "exe")):
-                found.append(int(entry))
         except OSError:
-            continue  # it ended, or is not ours
+            continue  # it ended
+        links = [os.fsencode(_target("/proc/%s/%s" % (entry, name)))
+                 for name in ("exe", "root", "cwd")]
+        if any(word == needle or word.startswith(needle + b"/") for word in words + links):
+            found.append(int(entry))
     return sorted(found)
 
 
-def _is_below(link, root):
+def is_alive(pid):
+    """Whether there is a process ``pid`` (int) on this machine."""
+    return os.path.exists("/proc/%d" % pid)
+
+
+def _target(link):
     try:
-        path = os.readlink(link)
+        return os.readlink(link)
     except OSError:
-        return False
-    return path == root or path.startswith(root + "/")
+        return ""  # it ended, or is not ours

@@ -302,7 +302,7 @@ def _extended(member, shared, extra):
         changes["name"] = _checked_name(name, offset)
     target = records.get("linkpath")
     if target and member.kind in _LINKS:
-        changes["target"] = _checked_name(target, offset)
+        changes["target"] = _checked_name(target, offset, MAX_NAME)
     if records.get("size"):
         changes["size"] = pax_number(records["size"], offset)
     if records.get("mtime"):
@@ -311,9 +311,9 @@ def _extended(member, shared, extra):
     return member._replace(**changes)
 
 
-def _checked_name(name, offset):
-    if len(name) > MAX_NAME or (len(name) > MAX_COMPONENT
-                                and max(map(len, name.split(b"/"))) > MAX_COMPONENT):
+def _checked_name(name, offset, component=MAX_COMPONENT):
+    if len(name) > MAX_NAME or (len(name) > component
+                                and max(map(len, name.split(b"/"))) > component):
         raise UnsafeLayer("name of more than %d bytes, or %d in one component, at byte %d"
                           % (MAX_NAME, MAX_COMPONENT, offset))
     if b"\0" in name:

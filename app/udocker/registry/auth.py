@@ -192,7 +192,8 @@ class Authenticator(object):
         if there[0] == "http" and (where[0] == "https" or not self._is_near(where, there)):
             raise AuthenticationError(
                 "%s wants the password sent to http://%s, where anyone on the way could read it"
-                % (name, printable(there[1])), "ask the registry's administrators for an https realm")
+                % (name, printable(there[1])),
+                "ask the registry's administrators for an https realm")
         return there
 
     def _may_see_password(self, where, there):

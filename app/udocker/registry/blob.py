@@ -2,7 +2,7 @@
 
 import time
 
-from udocker.errors import DigestMismatch, RegistryError, SizeMismatch
+from udocker.errors import DigestMismatch, HostError, RegistryError, SizeMismatch
 from udocker.registry.failures import ConnectionFailed, StorageRefused
 
 #: Bytes read, hashed and written at a time, at most: large enough that Python's own cost vanishes
@@ -51,8 +51,15 @@ class BlobDownload(object):
         """Do it; the sink then holds the blob and nothing else, flushed.
 
         DigestMismatch or SizeMismatch leave the sink empty. After other errors it holds the part
-        that came, from which another download may go on.
+        that came, from which another download may go on. HostError where the sink fails.
         """
+        try:
+            self._run()
+        except OSError as error:  # those of the network have become RegistryErrors already
+            raise HostError("cannot write blob %s: %s"
+                            % (self._digest, error.strerror or "the file failed"))
+
+    def _run(self):
         self._take_up()
         for attempt in range(1, DIGEST_ATTEMPTS + 1):
             try:
@@ -156,7 +163,7 @@ class BlobDownload(object):
             if len(data) > room:
                 raise SizeMismatch("more than the %d bytes of %s came" % (self._size, self._digest))
             self._hash.update(data)
-            self._sink.write(data)
+            self._write(data)
             self._done += len(data)
             self._progress(self._done)
             quick = time.monotonic() - began < QUICK
@@ -168,6 +175,11 @@ class BlobDownload(object):
                                % (self._done, self._digest, self._size))
         return ConnectionFailed("the connection broke off after %d of %d bytes of %s"
                                 % (self._done, self._size, self._digest))
+
+    def _write(self, data):
+        view = memoryview(data)
+        while view:  # an unbuffered file may take less than it is given
+            view = view[self._sink.write(view):]
 
     def _check(self):
         if self._hash.hexdigest() != self._digest.hex:

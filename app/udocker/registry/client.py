@@ -5,8 +5,8 @@ Specification: OCI distribution 1.1; docker's registry API v2, which it grew out
 
 from collections import namedtuple
 
-from udocker.errors import (CorruptData, DigestMismatch, InvalidValue, NotFound, RegistryError,
-                            SizeMismatch)
+from udocker.errors import (CorruptData, DigestMismatch, HostError, InvalidValue, NotFound,
+                            RegistryError, SizeMismatch)
 from udocker.model.jsontext import loads
 from udocker.model.oci import (DOCKER_LIST, DOCKER_MANIFEST, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST,
                                Index, parse_document)
@@ -63,7 +63,7 @@ class Registry(object):
         DigestMismatch where the bytes are not those of the Digest asked for, or not those that the
         registry itself says they are.
         """
-        what = "image %s%s%s" % (repository, "@" if isinstance(reference, Digest) else ":", reference)
+        what = _image(repository, reference)
         response, raw = self._read(repository, "manifests/" + str(reference), {"Accept": ACCEPT},
                                    MAX_DOCUMENT, what, stop)
         digest = self._verified(raw, reference, response, what)
@@ -74,6 +74,17 @@ class Registry(object):
             raise CorruptData("%s on %s: %s" % (printable(what), self.endpoint.name, error.message),
                               error.hint or "it was served as %s" % (quoted(served) if served else
                                                                      "nothing in particular"))
+
+    def digest(self, repository, tag, stop=None):
+        """Return the Digest that the registry gives ``tag`` at present; None where it does not say.
+
+        It is the registry's word, fit to see whether an image has changed: nothing was fetched
+        that could prove it. (Docker Hub does not count this as a pull.)
+        """
+        with self._ask(repository, "manifests/" + tag, {"Accept": ACCEPT}, _image(repository, tag),
+                       stop, method="HEAD") as response:
+            claimed = response.headers.get("Docker-Content-Digest", "").strip()
+        return Digest.parse(claimed) if claimed else None
 
     def resolve(self, repository, reference, platform, stop=None):
         """Return the Resolved image for ``platform`` (Platform) behind ``reference``.
@@ -105,12 +116,11 @@ class Registry(object):
         sink: a path (str; made if it is not there), or a binary file that can seek (and read, if
         it is not empty). The part of the blob that it already holds is not fetched again.
         progress (callable of int): told how many bytes of the blob are there.
-        DigestMismatch, SizeMismatch: the sink is empty then. After other errors it keeps what came.
+        DigestMismatch, SizeMismatch: the sink is empty then. After other errors it keeps what came;
+        HostError is for those of the sink itself (no space left).
         """
         if isinstance(sink, str):
-            import os
-            with open(os.open(sink, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b",
-                      buffering=0) as stream:
+            with _open_for_update(sink) as stream:
                 return self.blob(repository, descriptor, stream, progress, stop)
         what = "blob %s of %s" % (descriptor.digest, repository)
 
@@ -156,7 +166,8 @@ class Registry(object):
                 page = loads(raw)["tags"]
                 tags += [tag for tag in page or () if isinstance(tag, str)]  # null: none left
             except (ValueError, KeyError, TypeError):
-                raise CorruptData("the tags of %s on %s are not a list" % (repository, self.endpoint.name))
+                raise CorruptData("the tags of %s on %s are not a list"
+                                  % (repository, self.endpoint.name))
             path = self._next_page(repository, path, response.headers.get("Link", ""))
             if not path:
                 return tags
@@ -179,7 +190,7 @@ class Registry(object):
         return self._transport.read(lambda: self._ask(repository, path, headers, what, stop),
                                     limit, what, stop)
 
-    def _ask(self, repository, path, headers, what, stop, accepted=(200,)):
+    def _ask(self, repository, path, headers, what, stop, accepted=(200,), method="GET"):
         """Return the Response for ``/v2/<repository>/<path>`` if its status is ``accepted``."""
         if not repository or not _NAME_CHARACTERS.issuperset(repository) or ".." in repository:
             raise InvalidValue("invalid repository %s" % quoted(repository),
@@ -189,7 +200,7 @@ class Registry(object):
         authorization = self._auth.header(repository, stop)
         for attempt in (1, 2):
             asked = dict(headers, Authorization=authorization) if authorization else headers
-            response = self._transport.open("GET", url, asked, stop=stop)
+            response = self._transport.open(method, url, asked, stop=stop)
             if response.status in accepted:
                 return response
             with response:
@@ -246,6 +257,18 @@ class Registry(object):
                 raise DigestMismatch("%s on %s has the digest %s where %s is what %s"
                                      % (printable(what), self.endpoint.name, actual, digest, whose))
         return reference if isinstance(reference, Digest) else digest_of(raw)
+
+
+def _open_for_update(path):
+    import os
+    try:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+b")
+    except OSError as error:
+        raise HostError("cannot write %s: %s" % (path, error.strerror))
+
+
+def _image(repository, reference):
+    return "image %s%s%s" % (repository, "@" if isinstance(reference, Digest) else ":", reference)
 
 
 def digest_of(raw, algorithm="sha256"):

@@ -128,7 +128,7 @@ def split_host(host):
 
 
 def is_loopback(name):
-    """Whether the host ``name`` is this machine: localhost, 127.0.0.0/8 or ::1, as docker has it."""
+    """Whether the host ``name`` is this machine, as docker has it: localhost, 127.0.0.0/8, ::1."""
     if name in ("localhost", "::1"):
         return True
     parts = name.split(".")

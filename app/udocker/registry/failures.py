@@ -47,14 +47,15 @@ def connection_failure(error, host, proxy_host=""):
     from urllib3.util.ssl_match_hostname import CertificateError
     chain = list(_causes(error))
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
-        return ConnectionFailed("cannot reach the proxy %s: %s" % (printable(proxy_host), _reason(chain)),
+        return ConnectionFailed("cannot reach the proxy %s: %s"
+                                % (printable(proxy_host), _reason(chain)),
                                 "check --httpproxy, http_proxy and https_proxy")
     whom = "registry " + printable(host)
     for cause in chain:
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain
-        text = str(cause)
-        if isinstance(cause, (ssl.CertificateError, CertificateError)) or "CERTIFICATE_VERIFY_FAILED" in text:
+        if (isinstance(cause, (ssl.CertificateError, CertificateError))
+                or "CERTIFICATE_VERIFY_FAILED" in str(cause)):
             return ConnectionFailed(
                 "cannot trust %s: %s" % (whom, _certificate_reason(cause)),
                 "put its CA certificate in /etc/containers/certs.d/%s/ca.crt, or name a file with "
@@ -86,6 +87,9 @@ def refusal(response, what, name, now):
         return NotFound("no such %s on %s%s" % (what, name, tail))
     if status in (401, 403):
         return denied(what, name, said)
+    if status == 407:
+        return RegistryError("the proxy before %s wants a user name and a password" % name,
+                             "write them into its URL: http://user:password@host:port")
     if status == 429:
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"

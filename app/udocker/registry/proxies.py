@@ -79,8 +79,8 @@ def _checked(proxy):
         try:
             import socks  # noqa: F401
         except ImportError:
-            raise RegistryError("the proxy %s is a SOCKS proxy, which needs the Python module PySocks"
-                                % quoted(host), "install PySocks or name an HTTP proxy")
+            raise RegistryError("the proxy %s is a SOCKS proxy, which needs the Python module "
+                                "PySocks" % quoted(host), "install it or name an HTTP proxy")
     elif scheme not in ("http", "https"):
         raise InvalidValue("invalid proxy URL: %s is not http, https or socks" % quoted(scheme),
                            "write it as http://host:port")

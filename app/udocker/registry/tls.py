@@ -35,7 +35,7 @@ class Trust(object):
         self._directories = directories
 
     def files_for(self, host):
-        """Return the certificate files (tuple of str) that count for ``host`` (``name:port``) only."""
+        """Return the certificate files (tuple of str) for ``host`` (``name[:port]``) alone."""
         found = []
         for directory in self._directories:
             folder = os.path.join(directory, host)
@@ -83,7 +83,8 @@ class Trust(object):
         # A pyz cannot hand OpenSSL a path inside itself, and a copy in a directory for temporary
         # files would have to be guarded against others (CVE-2026-25645): give it the bytes.
         import pkgutil
-        context.load_verify_locations(cadata=pkgutil.get_data("certifi", "cacert.pem").decode("ascii"))
+        carried = pkgutil.get_data("certifi", "cacert.pem")
+        context.load_verify_locations(cadata=carried.decode("ascii"))
 
 
 def _load(context, path):

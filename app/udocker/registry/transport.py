@@ -92,7 +92,7 @@ class Transport(object):
         raise RegistryError("%s redirects too often" % printable(here[1]))
 
     def read(self, ask, limit, what, stop=None):
-        """Return (Response, bytes): what ``ask()`` answered and its body of at most ``limit`` bytes.
+        """Return (Response, bytes): what ``ask()`` answers, and its body of at most ``limit``.
 
         ask (callable): makes the request and returns the Response, or raises. It is called again
         when the body breaks off. CorruptData where there is more than ``limit``; ``what`` (str)

@@ -1,0 +1,123 @@
+"""What happens to a container when somebody ends it, or its keeper."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+MODES = ["P1", "P2", "R1"]
+
+
+def running(marker):
+    """The pids of processes that have ``marker`` in their command line."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % entry, "rb") as file:
+                if entry.isdigit() and marker.encode("ascii") in file.read().split(b"\0"):
+                    found.append(int(entry))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(condition):
+    """Wait until ``condition()`` is true, and return what it was last."""
+    for _ in range(400):
+        value = condition()
+        if value:
+            break
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture
+def start(udocker, demo_home):
+    """Start a command in a container that is ended with the test; return the Popen."""
+    started = []
+
+    def run(*words):
+        process = udocker.start(*words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_ends_the_command_and_its_children(start, mode, number):
+    marker = "%d" % (30000 + os.getpid() % 10000)
+    process = start("run", "--execmode=" + mode, "c", "/bin/busybox", "timeout", marker,
+                    "sleep", marker)
+    assert wait_for(lambda: len(running(marker)) >= 2)
+    process.send_signal(number)
+    # an engine that is hit while it starts dies of the signal itself: a shell sees the same status
+    assert process.wait(20) in (128 + number, -number)
+    assert wait_for(lambda: not running(marker))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_command_may_handle_its_signal(start, mode):
+    process = start("run", "--execmode=" + mode, "c", "sh", "-c",
+                    "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.05; done")
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20)[0] == b"caught\n"
+    assert process.returncode == 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_survives_a_keeper_that_is_killed(start, mode):
+    marker = "%d" % (40000 + os.getpid() % 10000)
+    process = start("run", "--execmode=" + mode, "c", "sleep", marker)
+    assert wait_for(lambda: running(marker))
+    process.kill()
+    assert process.wait(20) == -signal.SIGKILL
+    assert wait_for(lambda: not running(marker))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_with_rm_the_container_goes_when_the_command_was_ended(start, udocker, mode):
+    process = start("run", "--rm", "--name=gone", "--execmode=" + mode, "demo", "sh", "-c",
+                    "echo ready; sleep 1000")
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 143
+    assert "gone" not in udocker.ok("ps")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_container_in_use_is_not_deleted_unless_forced(start, udocker, mode):
+    process = start("run", "--execmode=" + mode, "c", "sh", "-c", "echo ready; sleep 1000")
+    assert process.stdout.readline() == b"ready\n"
+    refused = udocker("rm", "c")
+    assert refused.status == 125 and "in use by process" in refused.err
+    assert udocker("rm", "-f", "c").status == 0
+    assert "['c']" not in udocker.ok("ps")
+
+
+def test_what_a_killed_crun_kept_is_forgotten_by_the_next(start, udocker):
+    process = start("run", "--execmode=R1", "c", "sh", "-c", "echo ready; sleep 1000")
+    assert process.stdout.readline() == b"ready\n"
+    state = os.path.join(udocker.home, "udocker-%d" % os.getuid())  # TMPDIR is the home here
+    assert len(os.listdir(state)) == 1
+    process.kill()
+    process.wait(20)
+    assert udocker("run", "--execmode=R1", "c", "true").status == 0
+    assert os.listdir(state) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pipe_that_closes_ends_the_command(start, mode):
+    process = start("run", "--execmode=" + mode, "c", "yes")
+    assert process.stdout.readline() == b"y\n"
+    process.stdout.close()
+    assert process.wait(20) in (128 + signal.SIGPIPE, 1)
+    process.stdout = None
