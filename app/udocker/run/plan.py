@@ -79,7 +79,9 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     else:
         passwd = view.read(PASSWD, MAX_ACCOUNTS_FILE)
         group = view.read(GROUP, MAX_ACCOUNTS_FILE)
-    who = identity.resolve(user, passwd, group, facts, not mode.startswith("P"),
+    # who may not change the files has to take the ids that they have
+    keep_ids = spec.container_auth or not mode.startswith("P")
+    who = identity.resolve(user, passwd, group, facts, keep_ids,
                            facts.home if spec.bind_home else "/",
                            not (spec.host_auth or spec.container_auth))
     if spec.container_auth:
