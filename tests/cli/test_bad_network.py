@@ -109,6 +109,15 @@ def test_a_platform_that_is_not_there_is_answered_with_those_that_are(udocker, r
             "linux/arm64, linux/s390x")
 
 
+def test_an_image_without_an_index_is_for_its_own_platform_only(udocker, registry):
+    registry.add("test/other", "latest", images.image([BASE], architecture="s390x"))
+    result = udocker("pull", "--platform=linux/arm64", registry.host + "/test/other")
+    assert result.status == 125 and "available platforms: linux/s390x" in result.err
+    assert os.listdir(os.path.join(udocker.home, ".udocker", "layers")) == []
+    result = udocker("pull", registry.host + "/test/other")
+    assert result.status == 0 and "Warning: this image is for linux/s390x" in result.err
+
+
 def test_a_platform_that_is_asked_for_is_pulled(udocker, registry):
     several = images.index([images.image([BASE], architecture=name) for name in ("amd64", "s390x")])
     registry.add("test/several", "latest", several)

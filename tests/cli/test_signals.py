@@ -47,7 +47,9 @@ def start(udocker, demo_home):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait(20)
+        process.stdout.close()
+        process.stderr.close()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -120,4 +122,3 @@ def test_a_pipe_that_closes_ends_the_command(start, mode):
     assert process.stdout.readline() == b"y\n"
     process.stdout.close()
     assert process.wait(20) in (128 + signal.SIGPIPE, 1)
-    process.stdout = None

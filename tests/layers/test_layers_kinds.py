@@ -87,7 +87,10 @@ def test_times_are_those_of_the_layer_to_the_nanosecond(world):
                 symlink("l", "nowhere", mtime=42),
                 pax({"mtime": "99999999999999999999"}) + file("far"),
                 file("negative", mtime=b"\xff" * 11 + b"\xfe"))
-    def when(name): return os.lstat(world.path(name)).st_mtime_ns
+
+    def when(name):
+        return os.lstat(world.path(name)).st_mtime_ns
+
     assert when("ns") == 1600000000123456789
     assert when("plain") == 123456789 * 10 ** 9
     assert when("l") == 42 * 10 ** 9

@@ -334,7 +334,8 @@ def test_t15_no_thread_or_descriptor_stays_behind(world):
         if turn % 2:
             data[chance.randrange(20, len(data))] ^= 0xff
         else:
-            data = zipped(archive(file("f"), file("../f"), file("g", os.urandom(3000000))))
+            # more than may wait between the threads
+            data = zipped(archive(file("f"), file("../f"), file("g", bytes(12 << 20))), 1)
         with pytest.raises(UdockerError):
             apply_layer(world.root, stream(bytes(data)), digest(b""))
     assert threading.active_count() == threads

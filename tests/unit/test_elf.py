@@ -56,7 +56,7 @@ def test_the_running_python_is_read():
 
 @pytest.mark.parametrize("data", [
     b"", b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\x02\x01", elf()[:60], elf()[:100],
-    elf(count=65535), elf(entry_size=0), elf(entry_size=10), elf(table=1 << 63),
+    elf(count=65535), elf(kinds=(1,) * 513), elf(entry_size=0), elf(entry_size=10), elf(table=1 << 63),
     elf(table=(1 << 64) - 1), elf(length=1 << 40), b"\x7fELF\x03\x01" + bytes(60),
 ])
 def test_damaged_files_are_said_to_be(data):

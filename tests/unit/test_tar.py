@@ -7,8 +7,10 @@ import tarfile
 
 import pytest
 
-from tests.fakes.tars import archive, directory, file, gnu_long, hard_link, header, pax, padded, symlink
+from tests.fakes.tars import (archive, directory, file, gnu_long, hard_link, header, padded, pax,
+                              symlink)
 from udocker.errors import CorruptData, UdockerError, UnsafeLayer
+from udocker.host import tarfields
 from udocker.host.tar import DIRECTORY, FILE, HARD_LINK, SYMLINK, Reader
 
 
@@ -94,6 +96,11 @@ def test_a_volume_label_is_passed_over():
 def test_numbers_as_various_programs_write_them(field, value):
     member, content = one(header("a", size=field) + padded(b"x" * value))
     assert len(content) == member.size == value
+
+
+def test_numbers_too_large_for_octal_digits():
+    assert tarfields.number(b"\x80\x01" + bytes(10), 0) == 1 << 80
+    assert tarfields.number(b"\xff" * 11 + b"\xfd", 0) == -3
 
 
 def test_old_checksums_of_signed_bytes_are_fine():

@@ -62,10 +62,10 @@ def download(context, reference, values):
     from udocker.image.pull import Puller
     settings = context.settings.replaced(
         "command line", http_proxy=values["httpproxy"], dockerio_registry_url=values["registry"])
-    puller = Puller(context.images, context.locked, settings.download_jobs, context.output.info,
-                    context.output.progress)
+    puller = Puller(context.images, context.locked, settings.download_jobs, context.output)
+    wanted = _wanted_platform(values)
     return puller.pull(_open_registry(context, reference, settings), reference,
-                       _wanted_platform(values) or context.facts.platform)
+                       wanted or context.facts.platform, wanted is not None)
 
 
 def _open_registry(context, reference, settings):

@@ -29,8 +29,8 @@ MAX_COMPONENT = 255
 #: docker's, takes 1 MiB too.
 MAX_EXTENSION = 1 << 20
 
-FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = (
-    b"0", b"1", b"2", b"3", b"4", b"5", b"6")
+FILE, HARD_LINK, SYMLINK = b"0", b"1", b"2"
+CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"3", b"4", b"5", b"6"
 
 _LINKS = frozenset([HARD_LINK, SYMLINK])
 #: Types that have no content, whatever their size field says.
@@ -55,8 +55,8 @@ class Member(namedtuple("Member", "name kind mode mtime size target sparse xattr
 
     name, target (bytes; target "" unless a link), kind (one of the constants above), mode (int),
     mtime (int, nanoseconds since 1970), size (int, bytes of the file; 0 for all but files),
-    sparse (list of (offset, length) that are no holes, or None), xattrs (int: how many extended attributes it has), offset (int:
-    where its header is in the stream).
+    sparse (list of (offset, length) that are no holes, or None), xattrs (int: how many extended
+    attributes it has), offset (int: where its header is in the stream).
     """
 
     __slots__ = ()

@@ -177,6 +177,10 @@ class ImageStore(object):
             raise
         return digest, size
 
+    def read_blob(self, digest):
+        """Return the bytes of the small blob ``digest`` (Digest)."""
+        return _read(self._blob_path(digest))
+
     def discard_unused(self, digests):
         """Delete those of ``digests`` that no image refers to. Called with the store locked."""
         self._discard_unused([str(digest) for digest in digests])
