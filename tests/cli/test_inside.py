@@ -91,6 +91,26 @@ def test_volumes_may_lie_in_each_other_and_have_blanks(inside, tmp_path, mode):
 
 
 @each_mode
+def test_a_volume_may_lie_where_nothing_is(inside, tmp_path, mode):
+    (tmp_path / "file").write_text("here")
+    assert inside("cat /a/b/file /c/d/e; ls -d /a/b; ls /c/d", "--execmode=" + mode,
+                  "-v", "%s:/a/b" % tmp_path, "-v", "%s:/c/d/e" % (tmp_path / "file")) \
+        == "herehere/a/b\ne\n"
+
+
+def test_a_program_for_another_processor_says_so(udocker, demo_home, tmp_path):
+    other = {"x86_64": 183}.get(os.uname().machine, 62)  # e_machine: AArch64, x86-64
+    header = bytearray(64)
+    header[:7] = b"\x7fELF\x02\x01\x01"
+    header[18] = other
+    program = tmp_path / "program"
+    program.write_bytes(bytes(header))
+    program.chmod(0o755)
+    result = udocker("run", "-v", "%s:/program" % program, "c", "/program")
+    assert result.status == 126 and "it is for" in result.err and result.err.count("\n") == 1
+
+
+@each_mode
 def test_the_home_directory_may_be_shown(inside, mode):
     me = pwd.getpwuid(os.getuid())
     if not os.path.isdir(me.pw_dir):

@@ -33,7 +33,8 @@ HOST = {"/dev": "directory", "/proc": "directory", "/sys": "directory",
 class FakeView(object):
     """The files of a container and of the host, in two dictionaries."""
 
-    def __init__(self, files=None, host=None):
+    def __init__(self, files=None, host=None, architecture="amd64"):
+        self._architecture = architecture
         self._files = FILES if files is None else files
         self._host = HOST if host is None else host
 
@@ -47,6 +48,9 @@ class FakeView(object):
             return self.host_kind(bind.source + path[len(bind.target):])
         kind = self._files.get(path.rstrip("/") or "/")
         return "file" if isinstance(kind, bytes) else kind
+
+    def architecture(self, path, binds):
+        return self._architecture
 
     def host_kind(self, path):
         return self._host.get(path)

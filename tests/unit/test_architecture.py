@@ -19,7 +19,7 @@ LAZY = {"requests", "urllib3", "tqdm", "packaging", "certifi", "argparse", "json
 FAST = ["errors.py", "cli/__init__.py", "cli/options.py", "cli/output.py", "cli/context.py",
         "cli/settings.py", "cli/run.py", "model/reference.py", "model/jsontext.py", "model/oci.py",
         "model/spec.py", "model/plan.py", "host/facts.py", "host/probe.py", "host/tree.py",
-        "host/files.py", "store/layout.py", "store/containers.py", "engine/base.py",
+        "host/files.py", "host/elf.py", "store/layout.py", "store/containers.py", "engine/base.py",
         "store/debris.py", "engine/bundle.py", "engine/choose.py", "engine/locate.py", "engine/proot.py",
         "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
 MAX_LINES = 350

@@ -10,9 +10,10 @@ from udocker.run.plan import make_plan
 IMAGE = hosts.config(Cmd=["ls"], Env=["PATH=/bin", "A=image"])
 
 
-def plan(config=IMAGE, mode="P1", environ=None, files=None, origin="bundle", **spec):
+def plan(config=IMAGE, mode="P1", environ=None, files=None, origin="bundle", architecture="amd64",
+         **spec):
     return make_plan(hosts.SPEC._replace(**spec), config, hosts.CONTAINER,
-                     hosts.FakeView(files), hosts.FACTS, hosts.choice(mode, origin),
+                     hosts.FakeView(files, architecture=architecture), hosts.FACTS, hosts.choice(mode, origin),
                      hosts.settings(), environ or {"TERM": "xterm"}, "/tmp/udocker-1000", False)
 
 
@@ -70,6 +71,22 @@ def test_a_command_may_be_in_a_volume():
     assert command_of(plan(argv=("/work/run.sh",), binds=(bind,))) == ("/work/run.sh",)
     with pytest.raises(CommandNotExecutable):
         plan(argv=("/work/notes",), binds=(bind,))
+
+
+@pytest.mark.parametrize("mode", ["P1", "R1"])
+def test_a_program_for_another_processor_is_not_started(mode):
+    with pytest.raises(CommandNotExecutable) as caught:
+        plan(architecture="arm64", mode=mode)
+    assert "it is for arm64, and this machine is amd64" in caught.value.message
+    for fine in ("386", ""):
+        plan(architecture=fine, mode=mode)
+
+
+def test_mount_points_that_are_missing_are_made():
+    binds = (Bind("/data", "/new/place", False), Bind("/data/notes", "/new/file", False),
+             Bind("/data", "/new/place/below", False), Bind("/data", "/srv", False))
+    assert plan(binds=binds, sysdirs=False).mountpoints \
+        == (("/new/place", True), ("/new/file", False))
 
 
 def test_what_the_user_sets_wins_over_all_the_rest():

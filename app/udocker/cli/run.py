@@ -108,6 +108,7 @@ def _show(context, plan, form):
 
 def _execute(context, plan, container, values):
     from udocker.run import supervise
+    supervise.make_mountpoints(plan, container)
     for warning in plan.warnings:
         context.output.warning(warning)
     if not values["nobanner"]:

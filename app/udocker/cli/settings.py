@@ -10,8 +10,6 @@ from collections import namedtuple
 from udocker.errors import HostError, InvalidValue
 from udocker.model.reference import quoted
 
-DEFAULT_MODES = ("P1", "P2", "R1")
-
 Key = namedtuple("Key", "name kind default variable")
 Value = namedtuple("Value", "value origin")
 

@@ -39,10 +39,11 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
 
 
 class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env files "
-                                                "binds cpus warnings reasons")):
+                                                "binds mountpoints cpus warnings reasons")):
     """What will be executed, and why.
 
-    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), cpus (tuple of int: the
+    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), mountpoints (tuple of
+    (str, bool): paths to be made in the root file system, is it a directory), cpus (tuple of int: the
     processors to run on, empty for all), warnings (tuple of str),
     reasons (tuple of (str, str): what was decided, why).
     """
@@ -58,7 +59,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
                       for file in self.files],
             "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}
                       for bind in self.binds],
-            "cpus": list(self.cpus), "warnings": list(self.warnings),
+            "mountpoints": [path for path, _ in self.mountpoints], "cpus": list(self.cpus), "warnings": list(self.warnings),
             "reasons": [{"what": what, "why": why} for what, why in self.reasons],
         }
 
@@ -71,6 +72,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         lines += ["bind       %s -> %s%s" % (printable(bind.source), printable(bind.target),
                                              " (read-only)" if bind.read_only else "")
                   for bind in self.binds]
+        lines += ["mountpoint %s" % printable(path) for path, _ in self.mountpoints]
         lines += ["file       %s (%d bytes)" % (file.name, len(file.content))
                   for file in self.files]
         lines += ["warning    %s" % printable(warning) for warning in self.warnings]

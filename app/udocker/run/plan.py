@@ -10,6 +10,7 @@ from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFil
 from udocker.model.reference import quoted
 from udocker.model.spec import Bind, UserSpec
 from udocker.run import identity
+from udocker.run.view import covering
 
 #: Bytes of a passwd or group file: sites with 100,000 accounts have about 10 MB.
 MAX_ACCOUNTS_FILE = 32 * 1024 * 1024
@@ -18,6 +19,10 @@ PASSWD, GROUP = "/etc/passwd", "/etc/group"
 #: Variables that steer an engine or us; an image has no business setting them.
 _ENGINE_VARIABLES = ("PROOT_", "UDOCKER_")
 _FALLBACK_SHELL = "/bin/sh"
+#: What a processor runs beside what it is for.
+_ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
+#: GOARCH -> QEMU's name, where they differ.
+_QEMU_NAMES = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}
 
 
 def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
@@ -25,7 +30,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
 
     spec (ContainerSpec), config (ImageConfig or None where its metadata are not wanted),
     container (Container), view (ContainerView), facts (HostFacts), choice (engine.choose.Choice),
-    settings (Settings), host_env (dict), state (str: a private directory, see EngineSettings), tty (bool).
+    settings (Settings), host_env (dict), state (str: a private directory, see EngineSettings),
+    tty (bool).
     """
     reasons = list(choice.reasons)
     warnings = list(choice.warnings)
@@ -36,15 +42,18 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     env = _environment(spec, config, who, container, facts, choice.mode, settings, host_env,
                        warnings)
     cwd = _workdir(spec, config, env, view, binds, reasons)
-    argv = _command(spec, config, settings, env, cwd, view, binds, warnings, reasons)
-    launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root, argv, env, cwd, binds, who,
+    argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
+    _require_runnable(program, binds, view, facts, choice.mode)
+    launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
+                    argv, env, cwd, binds, who,
                     spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
                     _kernel(spec, facts), spec.ports, tty,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
-                         engine.env, tuple(files) + engine.files, binds, _cpus(spec.cpus),
+                         engine.env, tuple(files) + engine.files, binds,
+                         _mountpoints(binds, view), _cpus(spec.cpus),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
 
 
@@ -152,7 +161,8 @@ def _workdir(spec, config, env, view, binds, reasons):
     return "/"
 
 
-def _command(spec, config, settings, env, cwd, view, binds, warnings, reasons):
+def _command(spec, config, settings, env, cwd, view, binds, warnings):
+    """Return (argv, path of the program in the container)."""
     entrypoint = config.entrypoint if config is not None else ()
     arguments = spec.argv
     if spec.entrypoint is not None:
@@ -173,7 +183,30 @@ def _command(spec, config, settings, env, cwd, view, binds, warnings, reasons):
     if kind != "executable":
         raise CommandNotExecutable("cannot execute %s: %s" % (
             quoted(found), "it is a directory" if kind == "directory" else "permission denied"))
-    return argv
+    return argv, found
+
+
+def _require_runnable(program, binds, view, facts, mode):
+    """Raise CommandNotExecutable if ``program`` is for a processor that is not here."""
+    there = view.architecture(program, binds)
+    if not there or there in _ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
+        return
+    if mode.startswith("R") and view.host_kind(
+            "/proc/sys/fs/binfmt_misc/qemu-" + _QEMU_NAMES.get(there, there)):
+        return  # the kernel starts the emulator by itself
+    raise CommandNotExecutable("cannot execute %s: it is for %s, and this machine is %s"
+                               % (quoted(program), there, facts.architecture),
+                               "pull the image with --platform=linux/%s" % facts.architecture)
+
+
+def _mountpoints(binds, view):
+    """Return (path, is it a directory) of the targets that the root file system lacks."""
+    missing = []
+    for position, bind in enumerate(binds):
+        others = binds[:position] + binds[position + 1:]
+        if view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
+            missing.append((bind.target, view.host_kind(bind.source) == "directory"))
+    return tuple(missing)
 
 
 def _kind_of_command(name, path, cwd, view, binds):

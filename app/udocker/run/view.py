@@ -8,6 +8,7 @@ import os
 import stat
 
 from udocker.errors import NotFound, UdockerError
+from udocker.host.elf import read_elf
 
 
 class ContainerView(object):
@@ -48,6 +49,22 @@ class ContainerView(object):
                 return _kind_of_mountpoint(path, binds)
             path = real
         return self.host_kind(bind.source + path[len(bind.target):])
+
+    def architecture(self, path, binds):
+        """Return the architecture (str: GOARCH) that the program ``path`` is for, "" if unknown.
+
+        A script is for none; what its interpreter is for is not looked at.
+        """
+        bind = covering(path, binds)
+        try:
+            if bind is None:
+                opened = self._root.open_file(path)
+            else:
+                opened = open(bind.source + path[len(bind.target):], "rb")
+            with opened:
+                return read_elf(opened).architecture
+        except (UdockerError, OSError):
+            return ""
 
     @staticmethod
     def host_kind(path):
