@@ -47,6 +47,9 @@ def how(request, monkeypatch):
     return request.param
 
 
+where_flock_fails = pytest.mark.parametrize("how", ["lease"], indirect=True)
+
+
 def test_processes_exclude_each_other(how, tmp_path):
     (tmp_path / "number").write_text(u"0")
     workers = [start(tmp_path, how, 15) for _ in range(6)]
@@ -113,9 +116,8 @@ def test_leases_are_taken_over_from_the_dead_only(tmp_path, monkeypatch, fields,
     assert got is is_free
 
 
+@where_flock_fails
 def test_leases_of_other_hosts_are_taken_over_when_they_are_old(how, tmp_path):
-    if how == "flock":
-        pytest.skip("flock needs no leases")
     path = str(tmp_path / "lock")
     lease(path, host="elsewhere")
     old = time.time() - module.STALE - 5
@@ -124,9 +126,8 @@ def test_leases_of_other_hosts_are_taken_over_when_they_are_old(how, tmp_path):
         assert os.readlink(path + ".lease").startswith(os.uname().nodename)
 
 
+@where_flock_fails
 def test_a_guard_that_was_left_behind_is_removed_when_old(how, tmp_path):
-    if how == "flock":
-        pytest.skip("flock needs no leases")
     path = str(tmp_path / "lock")
     lease(path, pid="999999999")
     os.symlink("x", path + ".lease.guard")
@@ -139,9 +140,8 @@ def test_a_guard_that_was_left_behind_is_removed_when_old(how, tmp_path):
     assert sorted(os.listdir(str(tmp_path))) == ["lock"]
 
 
+@where_flock_fails
 def test_a_lease_lost_meanwhile_is_told(how, tmp_path):
-    if how == "flock":
-        pytest.skip("flock needs no leases")
     path = str(tmp_path / "lock")
     with pytest.raises(HostError) as caught:
         with Lock(path):
