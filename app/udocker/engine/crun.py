@@ -42,14 +42,15 @@ class Crun(Engine):
         import json
         spec = runtime_spec(launch)
         config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
-        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled", "run",
-                "--config", "{config}", "--bundle", launch.bundle, launch.instance)
+        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled",
+                "run", "--config", "{config}", "--bundle", launch.bundle, launch.instance)
         warnings = []
         if launch.ports:
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
-        return EnginePlan(argv, (("PATH", "/usr/bin:/bin"),), (PlannedFile("config", config, ""),),
+        env = (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
+        return EnginePlan(argv, env, (PlannedFile("config", config, ""),),
                           tuple(warnings),
                           (("--cgroup-manager=disabled", "an ordinary user owns no cgroup"),))
 

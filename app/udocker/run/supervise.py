@@ -99,12 +99,16 @@ def _keep(file):
 
 def _nameless(file, plan):
     """Return a descriptor of an inheritable file without a name that holds the content."""
-    directory = dict(plan.env).get("TMPDIR") or "/tmp"
-    path = os.path.join(directory, ".udocker-%d-%s" % (os.getpid(), os.urandom(8).hex()))
-    with tree.naming(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        os.unlink(path)
-        os.write(fd, file.content)
+    directory = dict(plan.env)["TMPDIR"]
+    with tree.naming(directory):
+        try:
+            fd = os.open(directory, os.O_RDWR | os.O_TMPFILE, 0o600)
+        except OSError:  # a kernel or a file system without such files
+            path = os.path.join(directory, ".udocker-%d-%s" % (os.getpid(), os.urandom(8).hex()))
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            os.unlink(path)
+        if os.write(fd, file.content) < len(file.content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.set_inheritable(fd, True)
     return fd
 
