@@ -31,6 +31,8 @@ BUILD_TOOLS = ("shiv==1.0.8", "pip>=21,<26", "setuptools>=59,<81", "wheel")
 LIBRARIES = ("certifi", "charset_normalizer", "idna", "packaging", "pyparsing", "requests", "tqdm",
              "urllib3")
 VERSIONS = tuple("3.%d" % minor for minor in range(6, 15))
+#: In boot.py, where the table of bytecode blocks goes.
+PLACE_OF_TABLE = '"@TABLE@": ()'
 #: zip stores no earlier date (APPNOTE.TXT 4.4.6), and no date says anything here.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -243,13 +245,13 @@ def assemble(stage, blocks):
     head = head.replace("@VERSION@", version["__version__"]).replace("@BOOT@", boot)
     # the table's numbers have a fixed width, so that its length does not depend on them
     entry = '"%s": (%9d, %9d, %9d, %9d)'
-    size = len(head.replace("@TABLE@", ", ".join(entry % (magic, 0, 0, 0, 0) for magic in blocks)))
+    size = len(head.replace(PLACE_OF_TABLE, ", ".join(entry % (magic, 0, 0, 0, 0) for magic in blocks)))
     table, body = [], b""
     for magic, (_, own, vendor) in blocks.items():
         start = size + len(body)
         table.append(entry % (magic, start, len(own), start + len(own), len(vendor)))
         body += own + vendor
-    head = head.replace("@TABLE@", ", ".join(table)).encode("ascii")
+    head = head.replace(PLACE_OF_TABLE, ", ".join(table)).encode("ascii")
     assert len(head) == size
     with tempfile.TemporaryFile() as file:
         file.write(head + body)

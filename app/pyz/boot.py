@@ -7,7 +7,7 @@ if sys.version_info < (3, 6):
 sys.argv[:3] = [archive]
 sys.path.insert(0, archive)
 # udocker compiled for this Python, if it is among those that the file was built with
-place = {@TABLE@}.get(sys.modules["_frozen_importlib_external"].MAGIC_NUMBER.hex())
+place = {"@TABLE@": ()}.get(sys.modules["_frozen_importlib_external"].MAGIC_NUMBER.hex())
 if place:
     import marshal
     with open(archive, "rb") as file:

@@ -25,6 +25,8 @@ FILES = {"/": "directory", "/root": "directory", "/tmp": "directory", "/srv": "d
          "/bin": "directory", "/bin/sh": "executable", "/bin/bash": "executable",
          "/bin/ls": "executable", "/etc": "directory", "/etc/passwd": PASSWD, "/etc/group": GROUP,
          "/etc/motd": "file"}
+HOST_ACCOUNTS = {"/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n",
+                 "/etc/group": b"root:x:0:\nusers:x:100:\n"}
 HOST = {"/dev": "directory", "/proc": "directory", "/sys": "directory",
         "/etc/resolv.conf": "file", "/home/ann": "directory", "/data": "directory",
         "/data/run.sh": "executable", "/data/notes": "file"}
@@ -48,6 +50,9 @@ class FakeView(object):
             return self.host_kind(bind.source + path[len(bind.target):])
         kind = self._files.get(path.rstrip("/") or "/")
         return "file" if isinstance(kind, bytes) else kind
+
+    def read_host(self, path):
+        return HOST_ACCOUNTS[path]
 
     def architecture(self, path, binds):
         return self._architecture

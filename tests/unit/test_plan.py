@@ -236,6 +236,14 @@ def test_runs_side_by_side_do_not_share_a_file_of_different_content():
     assert one != other and one == plan(user=UserSpec(1234, 5678)).files[0].path
 
 
+def test_the_hosts_users_may_be_shown_and_then_nobody_else_is_known():
+    made = plan(host_auth=True, user=UserSpec("ann", None))
+    assert env_of(made)["USER"] == "ann" and made.files == ()
+    assert [bind.source for bind in made.binds if bind.target.startswith("/etc/g")] == ["/etc/group"]
+    with pytest.raises(NotFound):
+        plan(host_auth=True, user=UserSpec("www-data", None))
+
+
 def test_the_containers_own_files_stay_where_that_is_asked():
     assert plan(user=UserSpec("www-data", None), container_auth=True).files == ()
 

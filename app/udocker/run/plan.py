@@ -1,6 +1,6 @@
 """The heart: what was asked, what the image says and what the machine is become a plan.
 
-``make_plan`` is pure but for looks at the container's files through the view that it is given.
+``make_plan`` is pure but for looks at files through the view that it is given.
 """
 
 import posixpath
@@ -83,8 +83,7 @@ def _identity(spec, config, container, view, facts, mode, reasons):
         user = UserSpec.parse(config.user)
         reasons.append(("user %s" % str(user), "the image says so"))
     if spec.host_auth:
-        with open(PASSWD, "rb") as passwd_file, open(GROUP, "rb") as group_file:
-            passwd, group = passwd_file.read(), group_file.read()
+        passwd, group = view.read_host(PASSWD), view.read_host(GROUP)
     else:
         passwd = view.read(PASSWD, MAX_ACCOUNTS_FILE)
         group = view.read(GROUP, MAX_ACCOUNTS_FILE)

@@ -67,6 +67,12 @@ class ContainerView(object):
             return ""
 
     @staticmethod
+    def read_host(path):
+        """Return the bytes of the file ``path`` (str) of the host; OSError."""
+        with open(path, "rb") as file:
+            return file.read()
+
+    @staticmethod
     def host_kind(path):
         """Return what is at ``path`` (str) on the host, in the same words; None if nothing."""
         try:
