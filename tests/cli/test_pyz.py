@@ -234,7 +234,7 @@ def test_the_same_sources_give_the_same_file(pyz, tmp_path):
         "umask 077; exec %s %s pyz --embed --output %s" % (
             sys.executable, os.path.join(ROOT, "build.py"), output),
         shell=True, cwd="/", env=dict(os.environ, TZ="Asia/Tokyo", PYTHONHASHSEED="123"))
-    assert digest(output) == digest(PYZ)
+    assert digest(output) == digest(PYZ), "or was it built where other Pythons are seen than here?"
 
 
 def digest(path):
