@@ -1,5 +1,6 @@
 """Engines that are missing, foreign, not to be trusted, or forbidden by the kernel."""
 
+import json
 import os
 import shutil
 import stat
@@ -173,6 +174,28 @@ def test_purge_removes_the_engines_and_nothing_else(udocker, demo_home):
     ours.write_text("keep me")
     assert udocker("install", "--purge").status == 0
     assert ours.read_text() == "keep me" and os.path.exists(proot_of(demo_home))
+
+
+def change_manifest(home, change):
+    path = home / ".udocker" / "lib" / ("engines-%s.json" % os.uname().machine)
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_purge_removes_what_an_older_bundle_had(udocker, demo_home):
+    old = demo_home / ".udocker" / "bin" / "old-engine"
+    old.write_text("of an older release")
+    change_manifest(demo_home, lambda manifest: manifest["files"].update({"bin/old-engine": {}}))
+    assert udocker("install", "--purge").status == 0
+    assert not old.exists() and udocker("run", "c").status == 0
+
+
+def test_engines_of_another_release_are_replaced_by_install(udocker, demo_home):
+    assert "are installed" in udocker("install").err
+    change_manifest(demo_home, lambda manifest: manifest.update(bundle="0" * 64))
+    assert "installed in" in udocker("install").err
+    assert "are installed" in udocker("install").err
 
 
 def embedded_bundle(pyz):

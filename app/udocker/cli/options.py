@@ -143,7 +143,7 @@ COMMANDS = (
              value("-i", "--input", "FILE|-", "the archive; standard input if absent")),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
-             switch("--purge", "remove installed engines first"),
+             switch("--purge", "remove what other bundles have left"),
              value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
     _command("version", "about", "", "show the version", needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",

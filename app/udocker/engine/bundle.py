@@ -70,18 +70,15 @@ class EngineStore(object):
                                                           sort_keys=True).encode("ascii"))
         return self.installed()
 
-    def purge(self):
-        """Remove the files of the installed engines, and nothing that is not theirs."""
-        installed = self.installed()
-        if installed is None:
-            return
-        for name in list(installed.files) + ["lib/engines-%s.json" % self._architecture]:
+    def discard(self, names):
+        """Remove the files ``names`` (as a manifest has them), and nothing else."""
+        for name in names:
             path = self._place(name)
             with tree.naming(path):
                 try:
                     os.unlink(path)
                 except FileNotFoundError:
-                    pass
+                    pass  # it was missing before
 
     def _publish(self, source, name, entry):
         path = self._place(name)

@@ -39,6 +39,15 @@ def has_embedded(architecture):
     return bool(pinned().get(file_name(architecture), {}).get("embedded"))
 
 
+def is_current(installed, architecture):
+    """Whether ``installed`` (engine.bundle.Installed) came in the bundle of this release.
+
+    True where this build knows no bundle for ``architecture`` (str).
+    """
+    entry = pinned().get(file_name(architecture))
+    return entry is None or entry["sha256"] == installed.bundle
+
+
 def obtain(architecture, asked, mirrors, fetch):
     """Return the verified Bundle for ``architecture`` (str).
 
