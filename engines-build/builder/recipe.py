@@ -68,11 +68,23 @@ def installs(recipe: Recipe, target: Target, built: str) -> List[Install]:
     return found
 
 
-def patches(recipe: Recipe) -> List[str]:
-    """The recipe's patches, in the order in which they are applied."""
-    folder = os.path.join(recipe.folder, "patches")
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [os.path.join(folder, name) for name in names if name.endswith(".patch")]
+class Patch(NamedTuple):
+    """A patch of one of the recipe's sources; `name` is the one it has in the bundle's doc."""
+    source: str
+    path: str
+    name: str
+
+
+def patches(recipe: Recipe) -> List[Patch]:
+    """The recipe's patches in the order in which they are applied: patches/ is for `source`, patches/NAME/ for NAME."""
+    found = []
+    top = os.path.join(recipe.folder, "patches")
+    for source, folder in [(recipe.source, top)] + [(name, os.path.join(top, name)) for name in sorted(recipe.sources)]:
+        for file in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if file.endswith(".patch"):
+                about = recipe.name if folder == top else "%s-%s" % (recipe.name, source)
+                found.append(Patch(source, os.path.join(folder, file), "%s-%s" % (about, file)))
+    return found
 
 
 def key(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str]) -> str:
@@ -128,9 +140,9 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
         os.makedirs(out)
         with open(log, "w", encoding="utf-8") as record:
             for patch in patches(recipe):
-                with open(patch, "rb") as text:
-                    _run(["patch", "-p1", "--forward", "--fuzz=0", "-d", os.path.join(work, "src", recipe.source)],
-                         record, "%s: %s does not apply" % (shown, os.path.basename(patch)), stdin=text)
+                with open(patch.path, "rb") as text:
+                    _run(["patch", "-p1", "--forward", "--fuzz=0", "-d", os.path.join(work, "src", patch.source)],
+                         record, "%s: %s does not apply" % (shown, patch.name), stdin=text)
             environment = _environment(recipe, version, tools, needed, work)
             _run(["sh", os.path.join(recipe.folder, "build.sh")], record, "%s: the build failed" % shown,
                  env=environment, cwd=os.path.join(work, "build"))
