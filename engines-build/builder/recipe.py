@@ -131,7 +131,7 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
     log = os.path.join(cache, "logs", "%s-%s.log" % (recipe.name, where))
     work = tempfile.mkdtemp(prefix=recipe.name + "-", dir=os.path.join(cache, "tmp"))
     sys.stderr.write("%s: building (log: %s)\n" % (shown, log))
-    started = time.time()
+    started, before = time.time(), os.times()
     try:
         for name, archive in archives.items():
             unpack.unpack(archive, os.path.join(work, "src", name), recipe.sources[name].get("only", ()))
@@ -158,8 +158,28 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    sys.stderr.write("%s: built in %.0f s\n" % (shown, time.time() - started))
+    seconds, after = time.time() - started, os.times()
+    sys.stderr.write("%s: built in %.0f s\n" % (shown, seconds))
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    with open(_times_path(cache, recipe, where), "w", encoding="utf-8") as text:
+        json.dump({"engine": recipe.name, "version": version, "arch": where, "seconds": round(seconds, 1), "cpu_seconds": round(used, 1)}, text)
     return built
+
+
+def _times_path(cache: str, recipe: Recipe, where: str) -> str:
+    return os.path.join(cache, "logs", "%s-%s.json" % (recipe.name, where))
+
+
+def times(recipe: Recipe, target: Target, tools: Tools, built: str, cache: str) -> Dict[str, Any]:
+    """What the last build of the engine took and made, for a table; without seconds if the cache does not know."""
+    where = _where(recipe, tools)
+    try:
+        with open(_times_path(cache, recipe, where), encoding="utf-8") as text:
+            found = json.load(text)
+    except OSError:
+        found = {"engine": recipe.name, "arch": where}
+    found["bytes"] = sum(os.path.getsize(install.path) for install in installs(recipe, target, built))
+    return found
 
 
 def _environment(recipe: Recipe, version: str, tools: Tools, needed: Dict[str, str], work: str) -> Dict[str, str]:

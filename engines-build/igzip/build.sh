@@ -22,7 +22,7 @@ aarch64)
 		$cc -D__ASSEMBLY__ -I"$(dirname "$isal/$source")" -c "$isal/$source.S" -o "$(basename "$source").o"
 	done ;;
 esac
-for source in "$isal/igzip/igzip_inflate.c" "$isal/crc/crc_base.c"; do
+for source in "$isal/igzip/igzip_inflate.c" "$isal/igzip/hufftables_c.c" "$isal/crc/crc_base.c"; do
 	$cc -c "$source" -o "$(basename "$source").o"
 done
 for source in main processor; do
