@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 
@@ -113,19 +112,16 @@ def find_bundles(asked):
 
 def bundle_entries(bundles):
     """Return the content of bundles.json (dict): what the program knows of its bundles."""
-    entries = {}
+    version, entries = {}, {}
+    exec(read(os.path.join(APP, "udocker", "__init__.py")), version)
     for path in bundles:
         with open(path, "rb") as file:
             data = file.read()
-        entries[os.path.basename(path)] = {
-            "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "embedded": True,
-            "version": version_of(path)}
-    return entries
-
-
-def version_of(bundle):
-    with tarfile.open(bundle) as tar:
-        return tar.extractfile("udocker_dir/lib/VERSION").read().decode("ascii").strip()
+        name = os.path.basename(path)
+        entries[name[:-len(".tar.gz")].rpartition("-")[2]] = {
+            "file": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data),
+            "embedded": True}
+    return {"format": 1, "version": version["__version__"], "base_url": "", "bundles": entries}
 
 
 # The one file
