@@ -17,8 +17,8 @@ sys.path.insert(0, HERE)
 
 from builder import BuildError, bundle, container, recipe as recipes, sources, toolchain  # noqa: E402
 
-# What the bundle of each architecture holds. PRoot has no ppc64le port.
-ENGINES = {"x86_64": ("proot", "crun"), "i386": ("proot", "crun"), "aarch64": ("proot", "crun"), "ppc64le": ("crun",)}
+# What the bundle of each architecture holds.
+ENGINES = {"x86_64": ("proot", "crun"), "i386": ("proot", "crun"), "aarch64": ("proot", "crun"), "ppc64le": ("proot", "crun")}
 
 
 def main(arguments):
