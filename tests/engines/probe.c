@@ -16,8 +16,7 @@
  */
 #include <asm/fcntl.h>
 #include <asm/unistd.h>
-
-#define AT_FDCWD (-100)
+#include <linux/fcntl.h>
 
 /* Linux 6.6 and later, the same numbers on every architecture. */
 #ifndef __NR_fchmodat2
@@ -229,7 +228,7 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(execveat) return CALL(execveat, at, path, argv, envp, 0, 0);
 	IS(execveat_fd) {  /* as fexecve(3) does */
 		fd = CALL(openat, at, path, O_CLOEXEC, 0, 0, 0);
-		return fd < 0 ? fd : CALL(execveat, fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */, 0);
+		return fd < 0 ? fd : CALL(execveat, fd, "", argv, envp, AT_EMPTY_PATH, 0);
 	}
 	IS(setxattr) return CALL(setxattr, path, attribute, "text", 4, 0, 0);
 	IS(getxattr) return CALL(getxattr, path, attribute, buffer, 100, 0, 0);
@@ -321,8 +320,11 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(symlink) return CALL(symlink, "anything", path, 0, 0, 0, 0);
 	IS(uselib) return CALL(uselib, path, 0, 0, 0, 0, 0);
 #endif
-#if defined(__x86_64__) || defined(__aarch64__) || defined(__powerpc64__)
+#ifdef __NR_newfstatat
 	IS(newfstatat) return CALL(newfstatat, at, path, buffer, 0, 0, 0);
+#endif
+#ifdef __NR_umount
+	IS(umount) return CALL(umount, path, 0, 0, 0, 0, 0);
 #endif
 #if defined(__i386__)
 	IS(fstatat64) return CALL(fstatat64, at, path, buffer, 0, 0, 0);
