@@ -47,48 +47,47 @@ def diagnose(checkup):
     return findings
 
 
-def is_useful(checkup):
-    """Whether some mode can run a container on this host."""
-    return bool(working_modes(checkup)) and not _hindered(checkup.places)
-
-
 def working_modes(checkup):
-    """Return the names (list of str) of the modes that can be chosen and whose engine starts."""
-    if isinstance(checkup.survey, Unknown):
+    """Return the names (list of str) of the modes that can run a container on this host."""
+    if isinstance(checkup.survey, Unknown) or _hindrance(checkup):
         return []
     return [mode.name for mode in checkup.survey.modes if _works(mode)]
+
+
+def automatic_mode(checkup):
+    """Return the mode (str) that ``auto`` takes; None where that runs no container."""
+    if not working_modes(checkup) or not _works(checkup.survey.auto):
+        return None
+    return checkup.survey.auto.name
 
 
 def verdict(checkup):
     """Return the line (str) that says how containers run here, if they do."""
     modes = working_modes(checkup)
-    hindered = _hindered(checkup.places)
-    if not modes or hindered:
-        return "No container can run here: %s." % (hindered or "no mode works")
-    name, auto = checkup.mode[0], checkup.survey.auto.name
+    if not modes:
+        return "No container can run here: %s." % (_hindrance(checkup) or "no mode works")
+    name, auto = checkup.mode[0], automatic_mode(checkup)
     text = "Containers can run here, in mode%s %s: " % ("s" * (len(modes) > 1), _list(modes))
-    if name == AUTO and auto in modes:
+    if name == AUTO and auto:
         return text + "'run' takes %s." % auto
     if name not in modes:
         return text + "'run' takes %s, which does not work, unless told --execmode=%s." % (
-            name, AUTO if auto in modes else modes[0])
+            name, AUTO if auto else modes[0])
     return text + "'run' takes %s, and with --execmode=auto %s." % (
-        name, auto if auto in modes else "one that does not work")
+        name, auto or "one that does not work")
 
 
 def _list(words):
     return " and ".join([", ".join(words[:-1])] * bool(words[:-1]) + words[-1:])
 
 
-def _hindered(places):
-    """Return what is wrong with the file systems that containers need, "" if nothing is."""
-    if isinstance(places, Unknown):
-        return places.reason
-    for name, place in places:
+def _hindrance(checkup):
+    """Return what is wrong with the file systems that every container needs, "" if nothing is."""
+    for name, place in checkup.places:
         if name in _VITAL:
             if isinstance(place, Unknown):
-                return "the file system of the %s: %s" % (name, place.reason)
-            if place.executes is False:
+                return "%s: %s" % (name, place.reason)
+            if not place.executes:
                 return "programs cannot be started in %s" % place.path
     return ""
 

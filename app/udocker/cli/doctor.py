@@ -31,7 +31,7 @@ def doctor(context, values, arguments):
         _show_json(examined, findings)
     else:
         _show_text(examined, findings)
-    return 0 if diagnosis.is_useful(examined) else 1
+    return 0 if diagnosis.working_modes(examined) else 1
 
 
 def examine(context):
@@ -41,6 +41,7 @@ def examine(context):
         "system": _system(),
         "container": ask(checkup.surroundings, dict(context.environ)),
         "python": "%d.%d.%d, %s" % (sys.version_info[:3] + (sys.executable,)),
+        "program": _program(facts),
         "namespaces": ask(probe.user_namespaces), "switches": ask(probe.namespace_switches),
         "ptrace": ask(probe.ptrace), "yama": ask(probe.yama_scope), "seccomp": ask(probe.seccomp),
         "ids": ask(checkup.subordinate_ids, facts.user, facts.uid),
@@ -59,12 +60,12 @@ def _examine_repository(context):
         answer = ask(os.path.exists, home)
         if isinstance(answer, Unknown):
             dead = Unknown("%s: %s" % (home, answer.reason))
-            return dict.fromkeys(("program", "places", "survey", "mode", "registry"), dead)
+            return {"survey": dead, "mode": dead, "registry": dead,
+                    "places": [("repository", dead)]}
     from udocker.engine.choose import wanted_mode
     settings = context.settings
     context.output  # made here, so that what a child process says is as loud
-    answers = {"program": _program(context),
-               "mode": wanted_mode("", "", settings.override_default_execution_mode),
+    answers = {"mode": wanted_mode("", "", settings.override_default_execution_mode),
                "registry": ask(_registry, settings.dockerio_registry_url)}
     trouble = ask(lambda: context.layout and None)
     if isinstance(trouble, Unknown):
@@ -91,11 +92,16 @@ def _survey(context):
 
 
 def _places(layout):
-    """Return [(what for, Place)]; of what lies in the repository, as is usual, nothing again."""
-    named = [("repository", layout.top), ("engines", layout.bin),
-             ("containers", layout.containers), ("temporary files", layout.tmp)]
-    return [(name, ask(checkup.place, path)) for name, path in named
-            if name == "repository" or not path.startswith(layout.top + "/")]
+    """Return [(what for, Place or Unknown)]; what lies in the repository, as is usual, only once."""
+    first = ask(checkup.place, layout.top)
+    found = [("repository", first)]
+    for name, path in (("engines", layout.bin), ("containers", layout.containers),
+                       ("temporary files", layout.tmp)):
+        place = ask(checkup.place, path)
+        if isinstance(place, Unknown) or isinstance(first, Unknown) or place.point != first.point \
+                or not path.startswith(layout.top + "/"):
+            found.append((name, place))
+    return found
 
 
 def _system():
@@ -106,12 +112,12 @@ def _system():
                                    else name)
 
 
-def _program(context):
+def _program(facts):
     from udocker.engine import obtain
-    architecture = context.facts.engine_architecture
     return "udocker %s, %s, %s engines for %s" % (
         __version__, os.path.abspath(sys.argv[0]),
-        "with" if obtain.has_embedded(architecture) else "without", architecture)
+        "with" if obtain.has_embedded(facts.engine_architecture) else "without",
+        facts.engine_architecture)
 
 
 def _registry(configured):
@@ -127,10 +133,8 @@ def _other_programs(path):
 def _show_json(examined, findings):
     import json
     document = {
-        "udocker": __version__, "works": diagnosis.is_useful(examined),
-        "modes": diagnosis.working_modes(examined),
-        "auto": None if isinstance(examined.survey, Unknown) or examined.survey.auto.engine is None
-        else examined.survey.auto.name,
+        "udocker": __version__, "modes": diagnosis.working_modes(examined),
+        "auto": diagnosis.automatic_mode(examined),
         "findings": [{"topic": item.topic, "state": item.state, "text": item.text,
                       "advice": [{"who": advice.who, "text": advice.text}
                                  for advice in item.advice]} for item in findings]}

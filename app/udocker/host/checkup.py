@@ -11,10 +11,10 @@ from collections import namedtuple
 #: set-user-id programs that do it are there).
 SubordinateIds = namedtuple("SubordinateIds", "uids gids helpers")
 
-#: A directory: path, kind (str: type of its file system), device (str: where that comes from),
-#: free (int, bytes), inodes (int: free ones; -1 where there is no count), and, as far as they
+#: A directory: path, point (str: where its file system is mounted), kind (str: the type of that),
+#: device (str: where it comes from), free (int, bytes), inodes (int: free ones; -1 where there is no count), and, as far as they
 #: could be tried: writes, executes, locks (True, False, or a str: why that is not known).
-Place = namedtuple("Place", "path kind device free inodes writes executes locks")
+Place = namedtuple("Place", "path point kind device free inodes writes executes locks")
 
 #: File systems whose files are on another machine.
 NETWORK = frozenset(["nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "afs",
@@ -91,11 +91,6 @@ def mounts():
     return found
 
 
-def mount_of(path):
-    """Return the Mount that ``path`` (str) is on; asks the file system only to follow links."""
-    return covering(mounts(), os.path.realpath(path))
-
-
 def covering(table, path):
     """Return the Mount in ``table`` (list of Mount) that ``path`` (str, without links) is on."""
     found = Mount("/", "unknown", "")
@@ -110,11 +105,11 @@ def place(path):
     """Return the Place of the directory ``path`` (str), or of the nearest one above that exists."""
     while not os.path.isdir(path) and path != "/":
         path = os.path.dirname(path)
-    mount = mount_of(path)
+    mount = covering(mounts(), os.path.realpath(path))
     status = os.statvfs(path)
     inodes = status.f_favail if status.f_files else -1
-    return Place(path, mount.kind, mount.device, status.f_bavail * status.f_frsize, inodes,
-                 *_tried(path, status))
+    return Place(path, mount.point, mount.kind, mount.device, status.f_bavail * status.f_frsize,
+                 inodes, *_tried(path, status))
 
 
 def _tried(path, status):
