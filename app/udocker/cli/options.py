@@ -145,6 +145,8 @@ COMMANDS = (
              switch("--force", "install again"),
              switch("--purge", "remove what other bundles have left"),
              value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
+    _command("doctor", "doctor", "", "show what this host can do, and what would help",
+             switch("--json", "the same as --format=json"), _FORMAT),
     _command("version", "about", "", "show the version", needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",
              needs_user=False),

@@ -52,6 +52,13 @@ class EngineStore(object):
             return Program(path, entry.get("version", ""), VERIFIED)
         return Program(path, "", UNKNOWN)
 
+    def names(self):
+        """Return the names (list of str, as ``find`` takes them) of what the bundle installed."""
+        installed = self.installed()
+        start, end = "bin/", "-" + self._architecture
+        return [name[len(start):-len(end)] for name in sorted(installed.files)
+                if name.startswith(start) and name.endswith(end)] if installed else []
+
     def install(self, archive, sha256):
         """Install the bundle ``archive`` (binary file), whose SHA256 (str) the caller verified.
 

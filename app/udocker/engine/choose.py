@@ -48,7 +48,8 @@ def choose(mode, reason, locator, probes):
         fitness = _fitness_of_tracing(probes)
     if not fitness.score:
         raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
-                          "--execmode=auto takes a mode that does, if there is one")
+                          "--execmode=auto takes a mode that does, if there is one; "
+                          "'udocker doctor' shows what this host can do")
     return Choice(_engine(mode, locator), mode, (("mode " + mode, reason),), ())
 
 
@@ -67,7 +68,8 @@ def _best(locator, probes):
         return Choice(engine, mode, (("mode " + mode, "auto: the fastest that works here: "
                                       + fitness.reason),) + tuple(rejected), ())
     raise EngineError("no engine works here: %s"
-                      % "; ".join("%s: %s" % item for item in rejected))
+                      % "; ".join("%s: %s" % item for item in rejected),
+                      "'udocker doctor' shows what this host can do")
 
 
 def _engine(mode, locator):
