@@ -8,18 +8,11 @@ export MUSL_CC
 musl_cc=$DEP_MUSL/bin/musl-cc
 source=$SRC/fakechroot
 
-# What configure would find out, without running it: which functions this musl has, and which headers.
-"$($CC -print-prog-name=nm)" -g --defined-only "$DEP_MUSL/lib/libc.a" 2> /dev/null | awk 'NF == 3 { print $3 }' | sort -u > functions
-upper() { printf '%s' "$1" | tr 'a-z/.' 'A-Z__'; }
+# What configure would find out, without running it: the functions that this musl has.
+"$($CC -print-prog-name=nm)" -g --defined-only "$DEP_MUSL/lib/libc.a" 2> nm.err | awk 'NF == 3 { print $3 }' | sort -u > functions
 {
 	cat "$ENGINE_DIR/config-musl.h"
-	printf '#define VERSION "%s"\n#define FAKECHROOT VERSION\n' "$VERSION"
-	sed -n '/^AC_CHECK_FUNCS/,/^]/s/^ \{4\}\([a-z_0-9]*\)$/\1/p' "$source/configure.ac" | while read -r name; do
-		! grep -qx "$name" functions || echo "#define HAVE_$(upper "$name") 1"
-	done
-	sed -n '/^AC_CHECK_HEADERS(m4/,/^]/s/^ \{4\}\([a-z_/.]*\.h\)$/\1/p' "$source/configure.ac" | while read -r name; do
-		[ ! -e "$DEP_MUSL/include/$name" ] || echo "#define HAVE_$(upper "$name") 1"
-	done
+	awk '{ print "#define HAVE_" toupper($1) " 1" }' functions
 	# Where a 32-bit musl has functions for both sizes of time, the headers mean the new ones: name them so.
 	if grep -qx __stat_time64 functions; then
 		echo "#define HAVE___STAT_TIME64 1"
@@ -32,7 +25,7 @@ upper() { printf '%s' "$1" | tr 'a-z/.' 'A-Z__'; }
 
 for file in "$source"/src/*.c; do
 	$musl_cc $CFLAGS -O2 -fPIC -fno-stack-protector -Wno-incompatible-pointer-types -Werror=implicit-function-declaration \
-		-I. -I"$source/src" -c "$file" -o "$(basename "$file" .c).o"
+		"-DVERSION=\"$VERSION\"" -I. -I"$source/src" -c "$file" -o "$(basename "$file" .c).o"
 done
 # The names are the right ones already, and musl before 1.2 has no other dlsym.
 $OBJCOPY --redefine-sym __dlsym_time64=dlsym libfakechroot.o
@@ -46,4 +39,9 @@ done
 
 # No C library is named: the one of the program it is loaded into has all that is missing.
 $musl_cc $CFLAGS -nostdlib -shared -Wl,-O1,--build-id=none,-z,relro,-z,noexecstack $large -o libfakechroot.so *.o -lgcc
+"$($CC -print-prog-name=nm)" -D --undefined-only libfakechroot.so | awk '{ print $2 }' | sort -u > needed
+if comm -23 needed functions | grep .; then
+	echo "fakechroot: musl has none of these" >&2
+	exit 1
+fi
 $STRIP -o "$1" libfakechroot.so
