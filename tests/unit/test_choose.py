@@ -31,8 +31,11 @@ class Engines(object):
     def proot(self):
         return self._program("proot")
 
-    def crun(self):
+    def oci_runtime(self):
         return self._program("crun")
+
+    def singularity(self):
+        return self._program("apptainer")
 
     def _program(self, name):
         if name not in self._names:
@@ -40,7 +43,7 @@ class Engines(object):
         return Program("/bin/" + name, "", FOREIGN)
 
 
-ALL = Engines("proot", "crun")
+ALL = Engines("proot", "crun", "apptainer")
 
 
 @pytest.mark.parametrize("said, mode", [
@@ -71,14 +74,31 @@ def test_where_nothing_works_each_reason_is_told():
 
 @pytest.mark.parametrize("mode, probes", [("R1", Probes(namespaces=False)),
                                           ("P1", Probes(ptrace=False)),
-                                          ("P2", Probes(ptrace=False))])
+                                          ("P2", Probes(ptrace=False)),
+                                          ("R2", Probes(namespaces=False)),
+                                          ("R3", Probes(ptrace=False))])
 def test_a_mode_that_cannot_work_is_refused_before_anything_starts(mode, probes):
     with pytest.raises(EngineError) as caught:
         choose(mode, "asked", ALL, probes)
     assert "False" in caught.value.message
 
 
-@pytest.mark.parametrize("mode", ["F1", "R3", "S1"])
+@pytest.mark.parametrize("mode, engine", [("P2", "proot"), ("R1", "crun"), ("R2", "crun"),
+                                          ("R3", "crun"), ("S1", "singularity")])
+def test_a_mode_has_its_engine(mode, engine):
+    choice = choose(mode, "asked", ALL, Probes())
+    assert (choice.mode, choice.engine.name, choice.reasons) \
+        == (mode, engine, (("mode " + mode, "asked"),))
+
+
+def test_what_runs_inside_the_namespaces_has_to_be_here_too():
+    with pytest.raises(EngineError) as caught:
+        choose("R2", "asked", Engines("crun"), Probes())
+    assert "proot" in caught.value.message
+    assert choose("R1", "asked", Engines("crun"), Probes()).mode == "R1"
+
+
+@pytest.mark.parametrize("mode", ["F1", "F4"])
 def test_a_mode_of_1_3_that_is_not_here_yet_is_called_so(mode):
     with pytest.raises(EngineError) as caught:
         choose(mode, "asked", ALL, Probes())

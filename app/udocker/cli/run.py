@@ -88,6 +88,8 @@ def _plan(context, spec, container):
                                context.settings.override_default_execution_mode)
     choice = choose(mode, reason, context.locator(), probe)
     config = container.config() if spec.metadata else None
+    if container.has_nvidia:
+        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
     tty = os.isatty(0) and os.isatty(1)
     state = ""
     if choice.engine.keeps_state:
@@ -96,6 +98,15 @@ def _plan(context, spec, container):
     with Root(container.root) as root:
         return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
                          context.settings, context.environ, state, tty)
+
+
+def driver_binds(context, container):
+    """Return the Binds that show the host's NVIDIA driver in ``container``; NotFound."""
+    from udocker.engine import gpu
+    from udocker.host.tree import Root
+    with Root(container.root) as root:
+        return gpu.driver_binds(context.settings, root, context.facts.architecture,
+                                context.environ)
 
 
 def _show(context, plan, form):
@@ -108,7 +119,9 @@ def _show(context, plan, form):
 
 def _execute(context, plan, container, values):
     from udocker.run import supervise
-    supervise.make_mountpoints(plan, container)
+    if plan.mountpoints:
+        from udocker.store import mountpoints
+        mountpoints.make(container, plan.mountpoints)
     for warning in plan.warnings:
         context.output.warning(warning)
     if not values["nobanner"]:

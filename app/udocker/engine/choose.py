@@ -7,11 +7,11 @@ from udocker.errors import EngineError, InvalidValue, UdockerError
 from udocker.model.reference import quoted
 
 AUTO = "auto"
-MODES = ("P1", "P2", "R1")
+MODES = ("P1", "P2", "R1", "R2", "R3", "S1")
 #: What 1.3.x takes where nothing else is said; it works nearly everywhere.
 DEFAULT_MODE = "P1"
 #: Modes of 1.3.x that this program does not have yet.
-_OTHER_MODES = ("F1", "F2", "F3", "F4", "R2", "R3", "S1")
+_OTHER_MODES = ("F1", "F2", "F3", "F4")
 
 #: engine (Engine), mode (str), reasons (tuple of (str, str)), warnings (tuple of str).
 Choice = namedtuple("Choice", "engine mode reasons warnings")
@@ -42,13 +42,11 @@ def choose(mode, reason, locator, probes):
     if mode not in MODES:
         raise InvalidValue("invalid execution mode %s" % quoted(mode),
                            "there are %s and %s" % (", ".join(MODES), AUTO))
-    if mode == "R1":
-        fitness = _fitness_of_namespaces(probes)
-    else:
-        fitness = _fitness_of_tracing(probes)
-    if not fitness.score:
-        raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
-                          "--execmode=auto takes a mode that does, if there is one")
+    for measure in _NEEDS[mode[0]] + ((_fitness_of_tracing,) if mode in ("R2", "R3") else ()):
+        fitness = measure(probes)
+        if not fitness.score:
+            raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
+                              "--execmode=auto takes a mode that does, if there is one")
     return Choice(_engine(mode, locator), mode, (("mode " + mode, reason),), ())
 
 
@@ -71,9 +69,12 @@ def _best(locator, probes):
 
 
 def _engine(mode, locator):
-    if mode == "R1":
-        from udocker.engine.crun import Crun
-        return Crun(locator.crun())
+    if mode[0] == "R":
+        from udocker.engine.oci import runtime
+        return runtime(locator.oci_runtime(), locator.proot() if mode != "R1" else None)
+    if mode == "S1":
+        from udocker.engine.singularity import Singularity
+        return Singularity(locator.singularity())
     from udocker.engine.proot import PRoot
     return PRoot(locator.proot())
 
@@ -89,3 +90,7 @@ def _fitness_of_tracing(probes):
         return Fitness(50, "nothing forbids ptrace")
     probe = probes.ptrace()
     return Fitness(50 if probe.works else 0, probe.reason)
+
+
+#: What each family of modes needs of the host. Singularity may be set-user-id: it knows best.
+_NEEDS = {"P": (_fitness_of_tracing,), "R": (_fitness_of_namespaces,), "S": ()}

@@ -14,6 +14,8 @@ from udocker.model.reference import quoted
 
 #: What the configuration says to mean "your own" (udocker 1.3.x).
 OWN = "UDOCKER"
+#: Runtimes of R modes, the faster to start first.
+OCI_RUNTIMES = ("crun", "runc")
 
 
 class Locator(object):
@@ -32,29 +34,59 @@ class Locator(object):
 
     def proot(self):
         """Return the Program of PRoot; EngineError."""
-        program = self._locate("proot", self._settings.use_proot_executable)
+        program = self._locate(("proot",), self._settings.use_proot_executable)
         if program.origin != VERIFIED:
             self._require_contained(program)
         return program
 
-    def crun(self):
-        """Return the Program of crun; EngineError."""
-        return self._locate("crun", self._settings.use_runc_executable)
+    def oci_runtime(self):
+        """Return the Program of crun or runC; EngineError."""
+        configured = self._settings.use_runc_executable
+        if configured in OCI_RUNTIMES:  # ours of that name, before any in PATH
+            return self._locate((configured,), "")
+        return self._locate(OCI_RUNTIMES, configured)
 
-    def _locate(self, name, configured):
+    def singularity(self):
+        """Return the Program of Apptainer or Singularity; EngineError."""
+        return self._locate(("apptainer", "singularity"),
+                            self._settings.use_singularity_executable, is_ours=False)
+
+    def _locate(self, names, configured, is_ours=True):
+        """Return the Program of the first of ``names`` (sequence of str) that is here.
+
+        is_ours (bool): it may be in a bundle of ours.
+        """
         if configured and configured != OWN:
             path = configured if "/" in configured else _in_path(configured) or configured
             if not os.path.isfile(path):
                 raise EngineError("the configured engine %s does not exist" % quoted(configured))
-            return require(Program(path, "", FOREIGN), name)
-        program = self._store.find(name)
-        if (program is None or program.origin != VERIFIED) and self._install is not None:
-            self._install()
-            program = self._store.find(name)
+            return require(Program(path, "", FOREIGN), names[0])
+        program = self._installed(names) if is_ours else None
         if program is None:
-            path = _in_path(name)
-            program = Program(path, "", FOREIGN) if path else None
-        return require(program, name)
+            for name in names:
+                path = _in_path(name)
+                if path:
+                    return Program(path, "", FOREIGN)
+            if not is_ours:
+                raise EngineError("neither %s is in PATH" % " nor ".join(names))
+        return require(program, names[0])
+
+    def _installed(self, names):
+        """Return the Program of ours; a verified one, if need be installed now, goes first."""
+        found = self._found(names)
+        if (found is None or found.origin != VERIFIED) and self._install is not None:
+            self._install()
+            found = self._found(names)
+        return found
+
+    def _found(self, names):
+        unknown = None
+        for name in names:
+            program = self._store.find(name)
+            if program is not None and program.origin == VERIFIED:
+                return program
+            unknown = unknown or program
+        return unknown
 
     def _require_contained(self, program):
         from udocker.engine.proot import is_contained

@@ -20,8 +20,9 @@ class Launch(namedtuple("Launch", "instance bundle root argv env cwd binds ident
 
 
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink")
+#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
+#: host's environment).
+EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):

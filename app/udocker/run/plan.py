@@ -49,7 +49,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                     spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
                     _kernel(spec, facts), spec.ports, tty,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
-                                   settings.proot_killonexit, settings.proot_link2symlink))
+                                   settings.proot_killonexit, settings.proot_link2symlink,
+                                   host_env))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
                          engine.env, tuple(files) + engine.files, binds,

@@ -1,0 +1,50 @@
+"""``udocker setup``: how a container is to run."""
+
+from udocker.cli import arguments_of
+from udocker.cli.containers import require_idle
+from udocker.engine.choose import DEFAULT_MODE, MODES
+from udocker.errors import InvalidValue
+from udocker.model.reference import quoted
+
+
+def setup(context, values, arguments):
+    """Change the execution mode of a container, mend it, or tell how it is set up."""
+    (text,) = arguments_of("setup", arguments, 1, 1)
+    container = context.containers.find(text)
+    mode = values["execmode"]
+    if mode and mode not in MODES:
+        raise InvalidValue("invalid execution mode %s" % quoted(mode),
+                           "one of %s" % ", ".join(MODES))
+    if not (mode or values["purge"] or values["fixperm"] or values["nvidia"]):
+        context.output.result("execmode: %s" % (container.mode or DEFAULT_MODE))
+        context.output.result("nvidiamode: %s" % container.has_nvidia)
+        return
+    from udocker.store.containers import require_unprotected
+    require_unprotected(container)
+    require_idle(container)
+    with context.locked():
+        if values["fixperm"]:
+            from udocker.host import permissions
+            permissions.mend(container.root)
+        if values["purge"]:
+            from udocker.store import mountpoints
+            mountpoints.remove(container)
+        if mode:
+            _switch(context, container, mode)
+        if values["nvidia"]:
+            _enable_nvidia(context, container)
+
+
+def _switch(context, container, mode):
+    context.containers.set_mode(container, mode)
+
+
+def _enable_nvidia(context, container):
+    """Remember that the driver is wanted; it need not be on this machine, but on login nodes say."""
+    from udocker.cli.run import driver_binds
+    from udocker.errors import NotFound
+    try:
+        driver_binds(context, container)
+    except NotFound as error:
+        context.output.warning("%s: it will be looked for again at each run" % error.message)
+    context.containers.set_nvidia(container)
