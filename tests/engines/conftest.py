@@ -15,7 +15,10 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MACHINE = os.uname().machine
-BUNDLE = "udocker-engines-%s.tar.gz" % {"aarch64": "arm64", "i686": "x86"}.get(MACHINE, MACHINE)
+#: The architecture as the names of engines have it.
+NAME = {"aarch64": "arm64", "i686": "x86"}.get(MACHINE, MACHINE)
+with open(os.path.join(TOP, "engines-build", "VERSION")) as _text:
+    BUNDLE = "udocker-engines-%s-%s.tar.gz" % (_text.read().strip(), {"i686": "i386"}.get(MACHINE, MACHINE))
 BUILD = os.path.join(TOP, "engines-build", "build.py")
 
 
@@ -47,7 +50,7 @@ def _built(output):
 
 
 def _engine(engines, name):
-    path = os.path.join(engines, "bin", BUNDLE.replace("udocker-engines", name).replace(".tar.gz", ""))
+    path = os.path.join(engines, "bin", "%s-%s" % (name, NAME))
     if not os.path.exists(path):
         pytest.skip("no %s for %s" % (name, MACHINE))
     return path
