@@ -21,7 +21,7 @@ def run(context, values, arguments):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
     container, is_new = _container(context, values, arguments[0])
     try:
-        plan = _plan(context, spec, container)
+        plan, choice = _plan(context, spec, container)
     except UdockerError:
         if is_new and (values["rm"] or not values["name"]):
             # it was made for this run, which will not be, and nobody has its id
@@ -32,6 +32,7 @@ def run(context, values, arguments):
         if is_new:
             context.containers.remove(container)
         return 0
+    choice.engine.prepare(choice.mode)
     return _execute(context, plan, container, values)
 
 
@@ -86,7 +87,7 @@ def _plan(context, spec, container):
     from udocker.run.view import ContainerView
     mode, reason = wanted_mode(spec.mode, container.mode,
                                context.settings.override_default_execution_mode)
-    choice = choose(mode, reason, context.locator(), probe)
+    choice = choose(mode, reason, context.locator(), probe, container)
     config = container.config() if spec.metadata else None
     if container.has_nvidia:
         spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
@@ -96,8 +97,9 @@ def _plan(context, spec, container):
         state = private_directory(context.settings.tmpdir, context.facts.uid)
         choice.engine.forget_dead(state)
     with Root(container.root) as root:
-        return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
+        plan = make_plan(spec, config, container, ContainerView(root), context.facts, choice,
                          context.settings, context.environ, state, tty)
+    return plan, choice
 
 
 def driver_binds(context, container):

@@ -2,7 +2,7 @@
 
 from udocker.cli import arguments_of
 from udocker.cli.containers import require_idle
-from udocker.engine.choose import DEFAULT_MODE, MODES
+from udocker.engine.choose import DEFAULT_MODE, MODES, PATCHED_MODES
 from udocker.errors import InvalidValue
 from udocker.model.reference import quoted
 
@@ -30,13 +30,32 @@ def setup(context, values, arguments):
             from udocker.store import mountpoints
             mountpoints.remove(container)
         if mode:
-            _switch(context, container, mode)
+            _switch(context, container, mode, values["force"])
         if values["nvidia"]:
             _enable_nvidia(context, container)
 
 
-def _switch(context, container, mode):
-    context.containers.set_mode(container, mode)
+def _switch(context, container, mode, force):
+    """Bring ``container`` into ``mode`` (str) and write that down.
+
+    Interrupted, the container is in a mode that has its programs changed, and says so when it is
+    run: from there every way is open.
+    """
+    store, locator = context.containers, context.locator()
+    if container.is_patched and (force or mode not in PATCHED_MODES):
+        from udocker.engine import patching
+        lost = patching.restore(container, locator.patchelf().path)
+        if lost:
+            context.output.warning("%d programs were changed by others meanwhile: they work, but "
+                                   "are not what they were, byte by byte" % lost)
+    if mode.startswith("F"):
+        from udocker.engine.fakechroot import fakechroot_for
+        guest = fakechroot_for(container, mode, locator).guest
+        if mode in PATCHED_MODES and not container.is_patched:
+            from udocker.engine import patching
+            store.set_mode(container, mode)
+            patching.patch(container, guest, locator.patchelf().path)
+    store.set_mode(container, mode)
 
 
 def _enable_nvidia(context, container):

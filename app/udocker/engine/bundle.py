@@ -12,6 +12,7 @@ from collections import namedtuple
 from udocker.engine.base import UNKNOWN, VERIFIED, Program
 from udocker.errors import EngineError
 from udocker.host import files, tree
+from udocker.host.facts import ENGINE_ARCHITECTURES
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT
 from udocker.model.reference import quoted
@@ -25,6 +26,7 @@ class EngineStore(object):
 
     def __init__(self, layout, architecture):
         """architecture (str): as engine file names have it, HostFacts.engine_architecture."""
+        self._layout = layout
         self._rooms = {"bin": layout.bin, "lib": layout.lib, "doc": layout.doc}
         self._architecture = architecture
         self._manifest = os.path.join(layout.lib, "engines-%s.json" % architecture)
@@ -41,16 +43,32 @@ class EngineStore(object):
     def find(self, name):
         """Return the Program ``name`` (str: proot, crun ...) of this architecture, or None."""
         file_name = "%s-%s" % (name, self._architecture)
-        path = os.path.join(self._rooms["bin"], file_name)
+        return self._program(os.path.join(self._rooms["bin"], file_name), "bin/" + file_name)
+
+    def _program(self, path, entry_name):
         try:
             status = os.stat(path)
         except OSError:
             return None
         installed = self.installed()
-        entry = installed.files.get("bin/" + file_name) if installed else None
+        entry = installed.files.get(entry_name) if installed else None
         if entry and self._is_genuine(path, status, entry):
             return Program(path, entry.get("version", ""), VERIFIED)
         return Program(path, "", UNKNOWN)
+
+    def of(self, architecture):
+        """Return the EngineStore of the same repository for another ``architecture`` (GOARCH)."""
+        name = ENGINE_ARCHITECTURES.get(architecture, architecture)
+        return EngineStore(self._layout, name)
+
+    def library_path(self, name):
+        """Return where the library ``name`` (str: libfakechroot ...) of this architecture is."""
+        return os.path.join(self._rooms["lib"], "%s-%s.so" % (name, self._architecture))
+
+    def find_library(self, name):
+        """Return the Program that is the library ``name`` (str) of this architecture, or None."""
+        path = self.library_path(name)
+        return self._program(path, "lib/" + os.path.basename(path))
 
     def install(self, archive, sha256):
         """Install the bundle ``archive`` (binary file), whose SHA256 (str) the caller verified.

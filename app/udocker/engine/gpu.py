@@ -8,6 +8,7 @@ a line there, or in the configuration.
 import os
 import struct
 
+from udocker.engine.guest import MULTIARCH
 from udocker.errors import NotFound, UdockerError
 from udocker.host.elf import read_elf
 from udocker.model.spec import Bind
@@ -34,9 +35,6 @@ SETTINGS_FILES = (
 )
 #: Devices, as patterns of names in /dev.
 DEVICES = ("nvidia*",)
-#: GOARCH -> the directory that distributions with several architectures have (Debian's multiarch).
-MULTIARCH = {"amd64": "x86_64-linux-gnu", "386": "i386-linux-gnu", "arm64": "aarch64-linux-gnu",
-             "ppc64le": "powerpc64le-linux-gnu"}
 #: Where drivers lie whose installer did not tell the dynamic loader.
 USUAL_DIRECTORIES = ("/usr/lib/{0}", "/usr/lib/{0}/nvidia/current", "/usr/lib64", "/usr/lib64/nvidia",
                      "/usr/lib/nvidia", "/usr/lib", "/usr/local/nvidia/lib64",

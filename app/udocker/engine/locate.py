@@ -51,6 +51,33 @@ class Locator(object):
         return self._locate(("apptainer", "singularity"),
                             self._settings.use_singularity_executable, is_ours=False)
 
+    def patchelf(self):
+        """Return the Program of patchelf; EngineError."""
+        return self._locate(("patchelf",), self._settings.use_patchelf_executable)
+
+    def fakechroot(self, libc, architecture):
+        """Return the Program that is the library for ``libc`` (str) and ``architecture`` (GOARCH).
+
+        EngineError says what was looked for.
+        """
+        store = self._store.of(architecture)
+        configured = self._settings.fakechroot_so
+        if configured and configured != OWN:
+            path = configured if "/" in configured else store.library_path(configured)
+            if not os.path.isfile(path):
+                raise EngineError("the configured library %s does not exist" % quoted(path))
+            return Program(path, "", FOREIGN)
+        name = "libfakechroot" + ("-musl" if libc == "musl" else "")
+        program = store.find_library(name)
+        if program is None and self._install is not None:
+            self._install()
+            program = store.find_library(name)
+        if program is None:
+            raise EngineError("no library for the image's C library: looked for %s"
+                              % quoted(store.library_path(name)),
+                              "'udocker install' installs those for this machine's architecture")
+        return program
+
     def _locate(self, names, configured, is_ours=True):
         """Return the Program of the first of ``names`` (sequence of str) that is here.
 

@@ -48,6 +48,11 @@ class Container(namedtuple("Container", "id path names")):
         """Whether the host's NVIDIA driver is to be shown inside."""
         return os.path.exists(self.path + "/nvidia")
 
+    @property
+    def is_patched(self):
+        """Whether its programs are not those of its image (engine/patching.py)."""
+        return os.path.exists(self.path + "/patch.undo")
+
     def config(self):
         """Return the ImageConfig in its container.json; NotFound or CorruptData."""
         path = self.path + "/container.json"
