@@ -51,7 +51,7 @@ def test_runc_gets_a_bundle_of_its_own_for_each_run():
 
 
 def test_singularity_shows_what_the_plan_says_and_nothing_else():
-    made = plan("S1", binds=(Bind("/data", "/x", True),), environ={
+    made = plan("S1", binds=(Bind("/data", "/x", True),), user=UserSpec("root", None), environ={
         "PATH": "/usr/bin", "HOME": "/home/ann", "SECRET": "1", "TERM": "xterm"})
     words = " ".join(made.argv)
     assert "--bind /data:/x:ro" in words and "--contain" in words and "--fakeroot" in words
