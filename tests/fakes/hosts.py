@@ -67,6 +67,11 @@ def config(**section):
     return config_from_object({"config": section})
 
 
+def config_of(document):
+    """The ImageConfig of the whole ``document`` (dict)."""
+    return config_from_object(document)
+
+
 def choice(mode="P1", origin="bundle", name=None):
     """A Choice of the engine of ``mode``, whose program has the file ``name`` (str or None)."""
     def program(name):

@@ -6,14 +6,15 @@ from udocker.model.reference import printable
 
 
 class Launch(namedtuple("Launch", "instance bundle root program argv env cwd binds identity hostname "
-                                  "kernel ports tty settings")):
+                                  "kernel ports tty emulator settings")):
     """A process in a container, before any engine has a say.
 
     instance (str: a name that no other run has), bundle (str: the container's directory),
     root (str: host path of the root file system), program (str: what is to be executed, as a path
     in the container), argv (tuple of str: its name and arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
     in order), identity (Identity), hostname (str), kernel (str: release to tell, or ""),
-    ports (tuple of Port), tty (bool: a terminal on both ends), settings (EngineSettings).
+    ports (tuple of Port), tty (bool: a terminal on both ends), emulator (str: host path of what
+    plays the processor that the program is for, "" for none), settings (EngineSettings).
     """
 
     __slots__ = ()

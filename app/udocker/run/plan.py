@@ -46,13 +46,13 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                        warnings)
     cwd = _workdir(spec, config, env, view, binds, reasons)
     argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
-    _require_runnable(program, binds, view, facts, choice.mode)
+    emulator = _emulator(program, config, binds, view, facts, choice.mode, host_env)
     if choice.mode.startswith("F"):
         program, argv = _loadable(program, argv, view, binds, choice.mode)
     launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
                     program, argv, env, cwd, binds, who,
                     spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
-                    _kernel(spec, facts), spec.ports, tty,
+                    _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink,
                                    host_env))
@@ -195,17 +195,31 @@ def _command(spec, config, settings, env, cwd, view, binds, warnings):
     return argv, found
 
 
-def _require_runnable(program, binds, view, facts, mode):
-    """Raise CommandNotExecutable if ``program`` is for a processor that is not here."""
+def _emulator(program, config, binds, view, facts, mode, host_env):
+    """Return the path of the emulator that ``program`` needs, "" if it needs none.
+
+    CommandNotExecutable if it is for a processor that is not here, and nothing plays its part.
+    """
     there = view.architecture(program, binds)
+    if not there and config is not None and config.platform is not None:
+        there = config.platform.architecture  # a script: it is for whatever the image is for
     if not there or there in _ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
-        return
-    if mode.startswith("R") and view.host_kind(
-            "/proc/sys/fs/binfmt_misc/qemu-" + _QEMU_NAMES.get(there, there)):
-        return  # the kernel starts the emulator by itself
+        return ""
+    name = "qemu-" + _QEMU_NAMES.get(there, there)
+    hint = "pull the image with --platform=linux/%s" % facts.architecture
+    if mode.startswith("P"):
+        for file_name in (name + "-static", name):  # the static one needs nothing of the image
+            for directory in host_env.get("PATH", "").split(":"):
+                path = posixpath.join(directory, file_name)
+                if path.startswith("/") and view.host_kind(path) == "executable":
+                    return path
+        hint += ", or have %s in PATH (Debian's package qemu-user-static)" % name
+    elif view.host_kind("/proc/sys/fs/binfmt_misc/" + name):
+        return ""  # the kernel starts the emulator by itself
+    else:
+        hint += ", or run it in mode P1 with %s in PATH" % name
     raise CommandNotExecutable("cannot execute %s: it is for %s, and this machine is %s"
-                               % (quoted(program), there, facts.architecture),
-                               "pull the image with --platform=linux/%s" % facts.architecture)
+                               % (quoted(program), there, facts.architecture), hint)
 
 
 def _loadable(program, argv, view, binds, mode):
