@@ -32,9 +32,9 @@ def choose(mode, reason, locator, probes, container):
     """Return the Choice for ``mode`` (str, one of MODES or AUTO), or EngineError.
 
     reason (str): why this mode. locator (engine.locate.Locator), probes (host.probe, or whatever
-    has its functions), container (Container): what is to run.
+    has its functions), container (Container): what is to run; None for any that there may be.
     """
-    if container.is_patched and mode not in PATCHED_MODES:
+    if container is not None and container.is_patched and mode not in PATCHED_MODES:
         raise EngineError("the programs of container %s are set up for mode %s, and work in no other"
                           % (container.id, container.mode),
                           "'udocker setup --execmode=%s %s' changes them back"
@@ -48,7 +48,8 @@ def choose(mode, reason, locator, probes, container):
         fitness = measure(probes)
         if not fitness.score:
             raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
-                              "--execmode=auto takes a mode that does, if there is one")
+                              "--execmode=auto takes a mode that does, if there is one; "
+                              "'udocker doctor' shows what this host can do")
     return Choice(_engine(mode, locator, container), mode, (("mode " + mode, reason),), ())
 
 
@@ -68,7 +69,8 @@ def _best(locator, probes, container):
         return Choice(engine, mode, (("mode " + mode, "auto: the fastest that works here: "
                                       + fitness.reason),) + tuple(rejected), ())
     raise EngineError("no engine works here: %s"
-                      % "; ".join("%s: %s" % item for item in rejected))
+                      % "; ".join("%s: %s" % item for item in rejected),
+                      "'udocker doctor' shows what this host can do")
 
 
 def _engine(mode, locator, container):

@@ -13,7 +13,7 @@ import os
 
 from udocker.engine import patching
 from udocker.engine.base import Engine, EnginePlan
-from udocker.engine.guest import links_that_leave, read_guest
+from udocker.engine.guest import GLIBC, links_that_leave, read_guest
 from udocker.host.files import make_directories
 from udocker.host.tree import Root, naming
 
@@ -95,7 +95,13 @@ class Fakechroot(Engine):
 
 
 def fakechroot_for(container, mode, locator):
-    """Return the Fakechroot that runs ``container`` (Container) in ``mode`` (str); EngineError."""
+    """Return the Fakechroot that runs ``container`` (Container) in ``mode`` (str); EngineError.
+
+    Without a container (None) it is one that can tell whether there is a library, and no more.
+    """
+    if container is None:
+        locator.patchelf()
+        return Fakechroot(locator.fakechroot(GLIBC, None), None, None, {})
     with Root(container.root) as root:
         guest = read_guest(root)
         libraries = links_that_leave(root, guest.directories)

@@ -3,10 +3,13 @@
 Order: what the configuration names, the verified bundle, a bundle that is at hand and gets
 installed now, a file in bin that another udocker left, PATH. A PRoot that did not come in a
 verified bundle is used only after it was seen to keep a process inside its root.
+
+Engines of an older release are replaced when newer ones are at hand; each release looks once.
 """
 
 import os
 
+from udocker import __version__
 from udocker.engine.base import FOREIGN, VERIFIED, Program
 from udocker.engine.bundle import require
 from udocker.errors import EngineError
@@ -24,7 +27,8 @@ class Locator(object):
     def __init__(self, settings, store, install, remember):
         """settings (Settings), store (EngineStore).
 
-        install (function without arguments, or None): installs the bundle that is at hand.
+        install (function of a bool): installs a bundle: with True the first to be had, as nothing
+        runs without it, or raises; with False one that is at hand and newer, or does nothing.
         remember (str): path of the file that keeps which foreign programs were seen to be safe.
         """
         self._settings = settings
@@ -56,11 +60,12 @@ class Locator(object):
         return self._locate(("patchelf",), self._settings.use_patchelf_executable)
 
     def fakechroot(self, libc, architecture):
-        """Return the Program that is the library for ``libc`` (str) and ``architecture`` (GOARCH).
+        """Return the Program that is the library for ``libc`` (str) and ``architecture`` (GOARCH,
+        None for the host's).
 
         EngineError says what was looked for.
         """
-        store = self._store.of(architecture)
+        store = self._store.of(architecture) if architecture else self._store
         configured = self._settings.fakechroot_so
         if configured and configured != OWN:
             path = configured if "/" in configured else store.library_path(configured)
@@ -69,8 +74,8 @@ class Locator(object):
             return Program(path, "", FOREIGN)
         name = "libfakechroot" + ("-musl" if libc == "musl" else "")
         program = store.find_library(name)
-        if program is None and self._install is not None:
-            self._install()
+        if program is None:
+            self._install(True)
             program = store.find_library(name)
         if program is None:
             raise EngineError("no library for the image's C library: looked for %s"
@@ -101,8 +106,8 @@ class Locator(object):
     def _installed(self, names):
         """Return the Program of ours; a verified one, if need be installed now, goes first."""
         found = self._found(names)
-        if (found is None or found.origin != VERIFIED) and self._install is not None:
-            self._install()
+        if found is None or found.origin != VERIFIED or not self._store.is_settled(__version__):
+            self._install(found is None)
             found = self._found(names)
         return found
 
