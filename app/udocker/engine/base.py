@@ -27,6 +27,9 @@ class Engine(object):
     def __init__(self, program):
         self.program = program
 
+    def prepare(self, mode):
+        """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
+
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
         raise NotImplementedError
