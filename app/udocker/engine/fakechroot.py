@@ -17,8 +17,9 @@ from udocker.engine.guest import GLIBC, links_that_leave, read_guest
 from udocker.host.files import make_directories
 from udocker.host.tree import Root, naming
 
-#: Programs that make no sense without root, and what is to be started in their place.
-_SUBSTITUTES = ("/sbin/ldconfig=/bin/true", "/usr/sbin/ldconfig=/bin/true")
+#: What would change the loader's cache, which these modes do not use: it succeeds, doing nothing.
+_SUBSTITUTES = ("/sbin/ldconfig=#RETURN(TRUE)#", "/usr/sbin/ldconfig=#RETURN(TRUE)#",
+                "/sbin/ldconfig.real=#RETURN(TRUE)#", "/usr/sbin/ldconfig.real=#RETURN(TRUE)#")
 #: In the container's directory: links to libraries that the loader would look for on the host.
 LINKS = "ld.lib.links"
 
@@ -77,6 +78,7 @@ class Fakechroot(Engine):
         program = _on_host(launch.program, launch)
         if mode in ("F1", "F2"):
             env["FAKECHROOT_ELFLOADER"] = loader
+            env["FAKECHROOT_ARGV0"] = launch.argv[0]
             argv = (loader, program) + launch.argv[1:]
         else:
             argv = (program,) + launch.argv[1:]
@@ -91,7 +93,8 @@ class Fakechroot(Engine):
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"
                             % ", ".join(unprotected))
         return EnginePlan(argv, tuple(env.items()), (), tuple(warnings),
-                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),))
+                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),),
+                          _on_host(launch.cwd, launch))
 
 
 def fakechroot_for(container, mode, locator):
