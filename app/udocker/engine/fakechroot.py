@@ -66,7 +66,6 @@ class Fakechroot(Engine):
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
             "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
-            "FAKECHROOT_AF_UNIX_PATH": launch.settings.tmp,
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
