@@ -4,7 +4,7 @@ import os
 
 from udocker.cli import settings as settings_module
 from udocker.cli.output import DEBUG, QUIET, Output
-from udocker.errors import HostError
+from udocker.errors import HostError, UdockerError
 
 
 class Context(object):
@@ -89,6 +89,21 @@ class Context(object):
         """The EngineStore of this host's architecture."""
         from udocker.engine.bundle import EngineStore
         return EngineStore(self.layout, self.facts.engine_architecture)
+
+    @property
+    def decoders(self):
+        """Decoders: those of our own that are installed, and nobody else's."""
+        from udocker.engine.base import VERIFIED
+        from udocker.host.compress import Decoders
+        store = self.engines
+        if store.installed() is None:
+            try:
+                self._autoinstall()
+            except UdockerError as error:  # whoever needs an engine will be told
+                self.output.debug("no engines: %s" % error.message)
+        found = [store.find(name) for name in ("igzip", "zstd")]
+        return Decoders(*[program.path if program and program.origin == VERIFIED else None
+                          for program in found])
 
     def locked(self):
         """A context in which no other udocker changes images or blobs here."""
