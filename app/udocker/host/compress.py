@@ -49,7 +49,8 @@ DEFAULT_LIMITS = Limits(1 << 40, 200, 1 << 30, 5000000)
 Decoders = namedtuple("Decoders", "gzip zstd")
 NO_DECODERS = Decoders(None, None)
 
-#: Compressed bytes from which on a program that inflates faster makes up for its start.
+#: Compressed bytes from which on a program that inflates faster makes up for its start: measured,
+#: that is at 0.6 MiB, and importing what starts it takes some milliseconds once.
 WORTH_A_PROGRAM = 1 << 20
 
 
