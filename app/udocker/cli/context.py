@@ -87,8 +87,12 @@ class Context(object):
     @property
     def engines(self):
         """The EngineStore of this host's architecture."""
+        return self.engines_for(self.facts.engine_architecture)
+
+    def engines_for(self, architecture):
+        """Return the EngineStore of ``architecture`` (str, as in HostFacts.engine_architecture)."""
         from udocker.engine.bundle import EngineStore
-        return EngineStore(self.layout, self.facts.engine_architecture)
+        return EngineStore(self.layout, architecture, self.facts.kernel_version)
 
     @property
     def decoders(self):
@@ -117,12 +121,8 @@ class Context(object):
         return Locator(self.settings, self.engines, self._autoinstall,
                        os.path.join(layout.lib, "contained-proots"))
 
-    def _autoinstall(self):
-        """Install the bundle that is at hand, where the configuration does not forbid it."""
-        from udocker.engine import obtain
-        if not self.settings.autoinstall:
-            return
-        architecture = self.facts.engine_architecture
-        if obtain.has_embedded(architecture) or self.settings.tarball:
-            from udocker.cli.install import install_engines
-            install_engines(self, None)
+    def _autoinstall(self, is_needed):
+        """Install engines for a run, where the configuration does not forbid it."""
+        if self.settings.autoinstall:
+            from udocker.cli.install import install_for_run
+            install_for_run(self, is_needed)

@@ -70,6 +70,8 @@ _REGISTRY = (
     value("--httpproxy", "URL", "HTTP proxy"),
     _PLATFORM,
 )
+_ARCHITECTURES = value("--arch", "ARCH", "for this architecture, not this machine's: "
+                       "x86_64, i386, aarch64, ppc64le, all", many=True)
 _FORMAT = value("--format", "FORMAT", "json, or text (the default)", default="text")
 
 _RUN = _REGISTRY + (
@@ -144,7 +146,11 @@ COMMANDS = (
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
              switch("--purge", "remove what other bundles have left"),
-             value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
+             value("--from", "FILE|DIR|URL", "take the bundle of engines from here"),
+             _ARCHITECTURES),
+    _command("mirror", "mirror", "DIR", "collect the engines' bundles for machines without a network",
+             value("--from", "FILE|DIR|URL", "take the bundles from here"),
+             _ARCHITECTURES, needs_user=False),
     _command("doctor", "doctor", "", "show what this host can do, and what would help",
              switch("--json", "the same as --format=json"), _FORMAT),
     _command("version", "about", "", "show the version", needs_user=False),

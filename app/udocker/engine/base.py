@@ -34,3 +34,16 @@ class Engine(object):
 
 #: What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons.
 EnginePlan = namedtuple("EnginePlan", "argv env files warnings reasons")
+
+
+def is_older(version, other):
+    """Whether ``version`` (str: numbers between dots) is of an earlier release than ``other``."""
+    return _numbers(version) < _numbers(other)
+
+
+def _numbers(version):
+    numbers = []
+    for part in version.split("."):
+        digits = part[:len(part) - len(part.lstrip("0123456789"))]
+        numbers.append(int(digits or 0))
+    return numbers

@@ -3,10 +3,13 @@
 Order: what the configuration names, the verified bundle, a bundle that is at hand and gets
 installed now, a file in bin that another udocker left, PATH. A PRoot that did not come in a
 verified bundle is used only after it was seen to keep a process inside its root.
+
+Engines of an older release are replaced when newer ones are at hand; each release looks once.
 """
 
 import os
 
+from udocker import __version__
 from udocker.engine.base import FOREIGN, VERIFIED, Program
 from udocker.engine.bundle import require
 from udocker.errors import EngineError
@@ -22,7 +25,8 @@ class Locator(object):
     def __init__(self, settings, store, install, remember):
         """settings (Settings), store (EngineStore).
 
-        install (function without arguments, or None): installs the bundle that is at hand.
+        install (function of a bool): installs a bundle: with True the first to be had, as nothing
+        runs without it, or raises; with False one that is at hand and newer, or does nothing.
         remember (str): path of the file that keeps which foreign programs were seen to be safe.
         """
         self._settings = settings
@@ -48,8 +52,8 @@ class Locator(object):
                 raise EngineError("the configured engine %s does not exist" % quoted(configured))
             return require(Program(path, "", FOREIGN), name)
         program = self._store.find(name)
-        if (program is None or program.origin != VERIFIED) and self._install is not None:
-            self._install()
+        if program is None or program.origin != VERIFIED or not self._store.is_settled(__version__):
+            self._install(program is None)
             program = self._store.find(name)
         if program is None:
             path = _in_path(name)
