@@ -4,7 +4,7 @@ import os
 
 from udocker.cli import settings as settings_module
 from udocker.cli.output import DEBUG, QUIET, Output
-from udocker.errors import HostError, UdockerError
+from udocker.errors import HostError
 
 
 class Context(object):
@@ -101,10 +101,7 @@ class Context(object):
         from udocker.host.compress import Decoders
         store = self.engines
         if store.installed() is None:
-            try:
-                self._autoinstall()
-            except UdockerError as error:  # whoever needs an engine will be told
-                self.output.debug("no engines: %s" % error.message)
+            self._autoinstall(False)  # if that costs no network; whoever needs them will be told
         found = [store.find(name) for name in ("igzip", "zstd")]
         return Decoders(*[program.path if program and program.origin == VERIFIED else None
                           for program in found])
