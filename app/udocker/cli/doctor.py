@@ -114,9 +114,10 @@ def _system():
 
 def _program(facts):
     from udocker.engine.release import machine_of, own
+    bundle = own().bundle(machine_of(facts.engine_architecture))
     return "udocker %s, %s, %s engines for %s" % (
         __version__, os.path.abspath(sys.argv[0]),
-        "with" if own().bundle(machine_of(facts.engine_architecture)).embedded else "without",
+        "with" if bundle.embedded else "without",
         facts.engine_architecture)
 
 
