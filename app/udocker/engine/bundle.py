@@ -13,6 +13,7 @@ from collections import namedtuple
 from udocker.engine.base import UNKNOWN, VERIFIED, Program, is_older
 from udocker.errors import EngineError
 from udocker.host import files, tree
+from udocker.host.facts import ENGINE_ARCHITECTURES
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT
 from udocker.model.reference import quoted
@@ -31,6 +32,7 @@ class EngineStore(object):
     def __init__(self, layout, architecture, kernel=(0, 0)):
         """architecture (str): as engine file names have it, HostFacts.engine_architecture.
         kernel ((int, int)): of the host, for engines of udocker 1.3.x."""
+        self._layout = layout
         self._rooms = {"bin": layout.bin, "lib": layout.lib, "doc": layout.doc}
         self._architecture = architecture
         self._kernel = kernel
@@ -46,23 +48,47 @@ class EngineStore(object):
             return None
 
     def is_intact(self, installed):
-        """Whether the programs of ``installed`` (Installed) are there and as they were."""
+        """Whether programs and libraries of ``installed`` (Installed) are there and as they were."""
         return all(self._is_genuine(self._place(name), entry)
-                   for name, entry in installed.files.items() if name.startswith("bin/"))
+                   for name, entry in installed.files.items()
+                   if name.startswith("bin/") or name.endswith(".so"))
 
     def find(self, name):
         """Return the Program ``name`` (str: proot, crun ...) of this architecture, or None."""
         file_name = "%s-%s" % (name, self._architecture)
         path = os.path.join(self._rooms["bin"], file_name)
-        installed = self.installed()
-        entry = installed.files.get("bin/" + file_name) if installed else None
-        if entry and self._is_genuine(path, entry):
-            return Program(path, entry.get("version", ""), VERIFIED)
+        program = self._verified(path, "bin/" + file_name)
+        if program is not None:
+            return program
         suffixes = (_OLD_SUFFIX, "") if self._kernel >= _OLD_SUFFIX_SINCE else ("",)
         for suffix in suffixes:
             if os.path.exists(path + suffix):
                 return Program(path + suffix, "", UNKNOWN)
         return None
+
+    def _verified(self, path, name):
+        """Return the Program ``path`` if it is what the manifest has under ``name``, or None."""
+        installed = self.installed()
+        entry = installed.files.get(name) if installed else None
+        if entry and self._is_genuine(path, entry):
+            return Program(path, entry.get("version", ""), VERIFIED)
+        return None
+
+    def of(self, architecture):
+        """Return the EngineStore of the same repository for another ``architecture`` (GOARCH)."""
+        name = ENGINE_ARCHITECTURES.get(architecture, architecture)
+        return EngineStore(self._layout, name, self._kernel)
+
+    def library_path(self, name):
+        """Return where the library ``name`` (str: libfakechroot ...) of this architecture is."""
+        return os.path.join(self._rooms["lib"], "%s-%s.so" % (name, self._architecture))
+
+    def find_library(self, name):
+        """Return the Program that is the library ``name`` (str) of this architecture, or None."""
+        path = self.library_path(name)
+        if not os.path.exists(path):
+            return None
+        return self._verified(path, "lib/" + os.path.basename(path)) or Program(path, "", UNKNOWN)
 
     def names(self):
         """Return the names (list of str, as ``find`` takes them) of what the bundle installed."""

@@ -53,7 +53,7 @@ def survey(locator, probes, store, state):
 
 def _try(mode, locator, probes, state, found):
     try:
-        choice = choose(mode, "asked for", locator, probes)
+        choice = choose(mode, "asked for", locator, probes, None)
         if choice.engine.keeps_state:
             state()
     except UdockerError as error:
@@ -66,7 +66,7 @@ def _try(mode, locator, probes, state, found):
 
 
 def _found(name, program):
-    version, trouble = _asked_version(program.path)
+    version, trouble = ("", "") if program.path.endswith(".so") else _asked_version(program.path)
     return Found(name, program.path, program.version or version, program.origin, trouble)
 
 
