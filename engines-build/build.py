@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Builds an engine bundle: udocker-engines-ARCH.tar.gz.
+"""Builds an engine bundle: udocker-engines-VERSION-ARCH.tar.gz.
 
 usage: engines-build/build.py ARCH --output DIR [--cache DIR] [--toolchain apt|host|container]
+       engines-build/build.py ARCH --packages
 
 What it does is told on stderr; the bundle's path is the only thing on stdout. See README.md here.
 """
@@ -17,14 +18,16 @@ sys.path.insert(0, HERE)
 
 from builder import BuildError, bundle, container, recipe as recipes, sources, toolchain  # noqa: E402
 
-# What the bundle of each architecture holds. PRoot has no ppc64le port.
-ENGINES = {"x86_64": ("proot", "crun"), "i386": ("proot", "crun"), "aarch64": ("proot", "crun"), "ppc64le": ("crun",)}
+# What is in a bundle; a recipe says for which architectures it is.
+ENGINES = ("proot", "crun", "fakechroot")
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0], description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n\n")[0], description=__doc__.split("\n")[0])
     parser.add_argument("arch", metavar="ARCH", help="x86_64, i386, aarch64 or ppc64le")
-    parser.add_argument("--output", metavar="DIR", required=True, help="where the bundle goes")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--output", metavar="DIR", help="where the bundle goes")
+    what.add_argument("--packages", action="store_true", help="only print the Debian packages that building takes")
     parser.add_argument("--cache", metavar="DIR", default=None, help="default: $XDG_CACHE_HOME/udocker-build")
     parser.add_argument("--toolchain", choices=("apt", "host", "container"), default=None,
                         help="apt: install what is missing; host: use what is there; container: build in an image "
@@ -34,6 +37,9 @@ def main(arguments):
     started = time.time()
     try:
         target = toolchain.target_named(chosen.arch)
+        if chosen.packages:
+            print(" ".join(toolchain.packages_for(target, tools_of(recipes_for(target)))))
+            return 0
         make_output(chosen.output)
         result = build(target, os.path.abspath(chosen.output), cache, chosen.toolchain)
     except (BuildError, OSError) as error:
@@ -60,26 +66,27 @@ def make_output(directory):
 
 def build(target, output, cache, choice):
     lock = sources.read_lock(os.path.join(HERE, "sources.lock"))
-    found = [recipes.load(os.path.join(HERE, name)) for name in needed_names(target)]
+    found = recipes_for(target)
+    extras = tools_of(found)
     if choice is None:
-        choice = choose(target)
+        choice = choose(target, extras)
     if choice == "container":
         return build_in_container(target, found, lock, output, cache)
     if choice == "apt":
         try:
-            tools = toolchain.find(target)
+            tools = toolchain.find(target, extras)
         except BuildError:
-            toolchain.install_with_apt(target)
-            tools = toolchain.find(target)
+            toolchain.install_with_apt(target, extras)
+            tools = toolchain.find(target, extras)
     else:
-        tools = toolchain.find(target)
+        tools = toolchain.find(target, extras)
     return build_here(target, tools, found, lock, output, cache)
 
 
-def choose(target):
+def choose(target, extras):
     """The way to a toolchain when the user named none."""
     try:
-        toolchain.find(target)
+        toolchain.find(target, extras)
         return "host"
     except BuildError as error:
         if os.geteuid() == 0 and shutil.which("apt-get"):
@@ -89,40 +96,46 @@ def choose(target):
         raise BuildError("%s; run as root on Debian or Ubuntu, or install docker, podman or buildah" % error)
 
 
-def needed_names(target):
+def recipes_for(target):
     """The recipes for a target, each after those that it needs."""
-    names = []
+    found = []
 
-    def add(name):
-        for need in recipes.load(os.path.join(HERE, name)).needs:
-            add(need)
-        if name not in names:
-            names.append(name)
+    def add(recipe):
+        for need in recipe.needs:
+            add(recipes.load(os.path.join(HERE, need)))
+        if recipe not in found:
+            found.append(recipe)
 
-    for name in ENGINES[target.arch]:
-        add(name)
-    return names
+    for name in ENGINES:
+        recipe = recipes.load(os.path.join(HERE, name))
+        if target.arch in recipe.arches:
+            add(recipe)
+    return found
 
 
-def bundle_name(target):
-    return "udocker-engines-%s.tar.gz" % target.name
+def tools_of(found):
+    """What the recipes ask of the toolchain beyond what all get."""
+    return {name for recipe in found for name in recipe.tools}
 
 
 def build_in_container(target, found, lock, output, cache):
     top = os.path.dirname(HERE)
-    result = os.path.join(output, bundle_name(target))
+    version = read_version()
+    name = bundle.file_name(version, target)
+    result = os.path.join(output, name)
+    packages = toolchain.packages_for(target, tools_of(found))
     # starting a container takes longer than looking up what the last one made
-    tools = toolchain.Tools(target, False, {}, "container " + container.fingerprint(top))
+    tools = toolchain.Tools(target, False, {}, "container " + container.fingerprint(top, packages), {})
     keys = {}
     for recipe in found:
         keys[recipe.name] = recipes.key(recipe, lock, tools, keys)
-    inputs = bundle.inputs_key([bundle.Engine(recipe, keys[recipe.name]) for recipe in found], read_version(), target)
-    kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], bundle_name(target)))
+    inputs = bundle.inputs_key([bundle.Engine(recipe, keys[recipe.name]) for recipe in found], version, target)
+    kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], name))
     if not os.path.exists(kept):
         for recipe in found:  # here, where the network is; the container needs none
-            for name in sorted(recipe.sources):
-                sources.fetch(lock[name], cache)
-        container.build(top, target, output, cache)
+            for source in sorted(recipe.sources):
+                sources.fetch(sources.pinned(lock, source), cache)
+        container.build(top, target, packages, output, cache)
         os.makedirs(os.path.dirname(kept), exist_ok=True)
         publish(kept, lambda path: shutil.copyfile(result, path))
     publish(result, lambda path: shutil.copyfile(kept, path))
@@ -141,8 +154,9 @@ def build_here(target, tools, found, lock, output, cache):
     engines = [bundle.Engine(recipe, built[recipe.name]) for recipe in found]
     version = read_version()
     inputs = bundle.inputs_key(engines, version, target)
-    kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], bundle_name(target)))
-    result = os.path.join(output, bundle_name(target))
+    name = bundle.file_name(version, target)
+    kept = os.path.join(cache, "bundles", "%s-%s" % (inputs[:40], name))
+    result = os.path.join(output, name)
     if not os.path.exists(kept):
         os.makedirs(os.path.dirname(kept), exist_ok=True)
         publish(kept, lambda path: bundle.write(path, engines, version, target, lock))

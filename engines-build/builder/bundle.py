@@ -5,10 +5,10 @@ import io
 import json
 import os
 import tarfile
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
-from builder import elf, recipe as recipes, sources
-from builder.toolchain import Target, target_named
+from builder import recipe as recipes, sources
+from builder.toolchain import Target
 
 FORMAT = 1
 TOP = "udocker_dir"
@@ -27,6 +27,10 @@ class Member(NamedTuple):
     about: Dict[str, str]
 
 
+def file_name(version: str, target: Target) -> str:
+    return "udocker-engines-%s-%s.tar.gz" % (version, target.arch)
+
+
 def inputs_key(engines: List[Engine], version: str, target: Target) -> str:
     """SHA256 that names the bundle: the keys of the engines in it, its version, and this code."""
     with open(__file__, "rb") as code:
@@ -37,9 +41,11 @@ def inputs_key(engines: List[Engine], version: str, target: Target) -> str:
 
 def write(path: str, engines: List[Engine], version: str, target: Target, lock: Dict[str, sources.Source]) -> None:
     """Writes the archive at `path`. Raises BuildError if a program in it is not what it has to be."""
-    members = _members(engines, version, target, lock)
+    origins = {engine.recipe.name: _origin(engine, lock) for engine in engines}
+    members = _members(engines, version, target, origins)
     manifest = {
         "format": FORMAT, "version": version, "arch": target.name, "inputs": inputs_key(engines, version, target),
+        "engines": origins,
         "files": {name: dict(member.about, sha256=hashlib.sha256(member.content).hexdigest(), size=len(member.content))
                   for name, member in members.items()},
     }
@@ -67,22 +73,36 @@ def _entry(name: str, mode: int, content: Optional[bytes]) -> tarfile.TarInfo:
     return entry
 
 
-def _members(engines: List[Engine], version: str, target: Target, lock: Dict[str, sources.Source]) -> Dict[str, Member]:
+def _origin(engine: Engine, lock: Dict[str, sources.Source]) -> Dict[str, Any]:
+    """What an engine was made of, for the manifest."""
+    recipe = engine.recipe
+    return {
+        "version": lock[recipe.source].version,
+        "needs": sorted(recipe.needs),
+        "sources": [{"name": name, "version": lock[name].version, "licence": lock[name].licence, "suite": lock[name].suite,
+                     "path": lock[name].path, "sha256": lock[name].sha256} for name in sorted(recipe.sources)],
+        "patches": [{"file": _patch_name(recipe, path), "sha256": hashlib.sha256(_read(path)).hexdigest()}
+                    for path in recipes.patches(recipe)],
+    }
+
+
+def _patch_name(recipe: recipes.Recipe, path: str) -> str:
+    return "doc/%s-%s" % (recipe.name, os.path.basename(path))
+
+
+def _members(engines: List[Engine], version: str, target: Target, origins: Dict[str, Any]) -> Dict[str, Member]:
     members = {"lib/VERSION": Member((version + "\n").encode(), 0o644, {})}
     for engine in engines:
         recipe = engine.recipe
-        about = {"engine": recipe.name, "version": lock[recipe.source].version}
-        for name, what in recipe.installs.items():
-            if target.arch not in what.get("arches", [target.arch]):
-                continue
-            path = os.path.join(engine.built, what["file"])
-            elf.check_static(path, target_named(what.get("runs_on", target.arch)).elf)
-            members[name.format(arch=target.name)] = Member(_read(path), 0o755, dict(about, licence=what["licence"]))
+        about = {"engine": recipe.name, "version": origins[recipe.name]["version"]}
+        for install in recipes.installs(recipe, target, engine.built):
+            members[install.name] = Member(_read(install.path), 0o755 if install.is_program else 0o644,
+                                           dict(about, licence=install.licence))
         for name in recipe.licences:
             members["doc/" + name] = Member(_read(os.path.join(engine.built, "licences", name)), 0o644, about)
         for patch in recipes.patches(recipe):
-            members["doc/%s-%s" % (recipe.name, os.path.basename(patch))] = Member(_read(patch), 0o644, about)
-    members["doc/SOURCES-%s.txt" % target.name] = Member(_sources_text(engines, version, target, lock).encode(), 0o644, {})
+            members[_patch_name(recipe, patch)] = Member(_read(patch), 0o644, about)
+    members["doc/SOURCES-%s.txt" % target.name] = Member(_sources_text(origins, version, target).encode(), 0o644, {})
     return members
 
 
@@ -91,10 +111,10 @@ def _read(path: str) -> bytes:
         return content.read()
 
 
-def _sources_text(engines: List[Engine], version: str, target: Target, lock: Dict[str, sources.Source]) -> str:
+def _sources_text(origins: Dict[str, Any], version: str, target: Target) -> str:
     """What the licences ask for: from which sources, with which patches, and where to get both."""
     lines = [
-        "Sources of the engines in the udocker engine bundle %s for %s" % (version, target.name),
+        "Sources of the engines in the udocker engine bundle %s for %s" % (version, target.arch),
         "",
         "The programs were built from the files below, which are part of Debian's source packages: any",
         "Debian mirror has them under the path given, for as long as the suite named has that version,",
@@ -104,14 +124,11 @@ def _sources_text(engines: List[Engine], version: str, target: Target, lock: Dic
         "LGPL-2.1-or-later, text in libcrun-COPYING.txt).",
         "",
     ]
-    for engine in engines:
-        recipe = engine.recipe
-        lines += ["%s %s" % (recipe.name, lock[recipe.source].version)]
-        for name in sorted(recipe.sources):
-            source = lock[name]
-            lines += ["  %s: %s (%s)" % (name, source.version, source.licence), "    %s (%s)" % (source.path, source.suite),
-                      "    SHA256 %s" % source.sha256]
-        for patch in recipes.patches(recipe):
-            lines += ["  patched with %s-%s" % (recipe.name, os.path.basename(patch))]
+    for name, origin in origins.items():
+        lines += ["%s %s" % (name, origin["version"])]
+        for source in origin["sources"]:
+            lines += ["  %s: %s (%s)" % (source["name"], source["version"], source["licence"]),
+                      "    %s (%s)" % (source["path"], source["suite"]), "    SHA256 %s" % source["sha256"]]
+        lines += ["  patched with %s" % os.path.basename(patch["file"]) for patch in origin["patches"]]
         lines += [""]
     return "\n".join(lines)

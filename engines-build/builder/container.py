@@ -26,24 +26,23 @@ def base() -> str:
     return os.environ.get("UDOCKER_BUILD_BASE") or DEFAULT_BASE
 
 
-def fingerprint(top: str) -> str:
+def fingerprint(top: str, packages: List[str]) -> str:
     """What identifies the toolchain in the image, as far as it can be known without starting it."""
-    digest = hashlib.sha256(base().encode())
-    for path in (_dockerfile(top), os.path.join(os.path.dirname(os.path.abspath(__file__)), "toolchain.py")):
-        with open(path, "rb") as content:
-            digest.update(hashlib.sha256(content.read()).digest())
+    digest = hashlib.sha256(" ".join([base()] + packages).encode())
+    with open(_dockerfile(top), "rb") as content:
+        digest.update(hashlib.sha256(content.read()).digest())
     return digest.hexdigest()
 
 
-def build(top: str, target: Target, output: str, cache: str) -> None:
+def build(top: str, target: Target, packages: List[str], output: str, cache: str) -> None:
     """Builds the bundle into `output` with engines-build/build.py in a container, which needs no network.
 
-    top: the directory that has engines-build/ and dockerfiles/.
+    top: the directory that has engines-build/ and dockerfiles/. packages: what the image has to have.
     """
     tool = program()
     if tool is None:
         raise BuildError("none of %s is installed and works" % ", ".join(PROGRAMS))
-    image = "udocker-engines-build:%s-%s" % (target.arch, fingerprint(top)[:16])
+    image = "udocker-engines-build:%s-%s" % (target.arch, fingerprint(top, packages)[:16])
     os.makedirs(os.path.join(cache, "logs"), exist_ok=True)
     log_path = os.path.join(cache, "logs", "container-%s.log" % target.arch)
     context = os.path.join(top, "engines-build")
@@ -51,7 +50,8 @@ def build(top: str, target: Target, output: str, cache: str) -> None:
         if not _succeeds([tool, "inspect", "--type", "image", image]):
             sys.stderr.write("building the image %s from %s with %s (log: %s)\n" % (image, base(), tool, log_path))
             _run([tool, "bud" if tool == "buildah" else "build", "--build-arg", "BASE=" + base(),
-                  "--build-arg", "TARGET=" + target.arch, "-f", _dockerfile(top), "-t", image, context],
+                  "--build-arg", "PACKAGES=" + " ".join(packages), "-f", _dockerfile(top), "-t", image,
+                  os.path.dirname(_dockerfile(top))],
                  log, "the image %s could not be built from %s" % (image, base()))
         sys.stderr.write("building in it\n")
         volumes = ["-v", context + ":/engines-build:ro", "-v", cache + ":/cache", "-v", output + ":/output"]

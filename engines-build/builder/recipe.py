@@ -2,15 +2,16 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
-from builder import BuildError, sources, unpack
-from builder.toolchain import Tools
+from builder import BuildError, elf, sources, unpack
+from builder.toolchain import TARGETS, Target, Tools, target_named
 
 # What every build.sh finds in its environment besides the paths; it is part of every key.
 # The date is a constant: nothing that we build may depend on the day it was built.
@@ -26,11 +27,45 @@ class Recipe(NamedTuple):
     needs: List[str]            # other recipes
     installs: Dict[str, Any]    # name in the bundle -> {"file": below OUT, "licence": SPDX expression, ...}
     licences: Dict[str, str]    # file name in the bundle's doc -> file among the sources, or ./file in the folder
+    tools: Sequence[str] = ()   # names in toolchain.EXTRAS
+    arches: Sequence[str] = tuple(TARGETS)  # the targets that it can be built for
+    is_tool: bool = False       # it runs on the machine that builds, and is the same for every target
 
 
-def load(folder: str) -> Recipe:
+class Install(NamedTuple):
+    """A file that a recipe puts into the bundle of a target."""
+    name: str
+    path: str
+    licence: str
+    is_program: bool
+
+
+def load(folder: str, machine: str = platform.machine()) -> Recipe:
+    """machine: the one that builds, which stands for {machine} in the names of sources."""
     with open(os.path.join(folder, "recipe.json"), encoding="utf-8") as text:
-        return Recipe(folder=folder, name=os.path.basename(folder), **json.load(text))
+        said = json.load(text)
+    said["source"] = said["source"].format(machine=machine)
+    said["sources"] = {name.format(machine=machine): what for name, what in said["sources"].items()}
+    return Recipe(folder=folder, name=os.path.basename(folder), **said)
+
+
+def installs(recipe: Recipe, target: Target, built: str) -> List[Install]:
+    """The files for the bundle of `target`, from `built`, each checked. Raises BuildError if one is not as it has to be."""
+    found = []
+    for name, what in recipe.installs.items():
+        if target.arch not in what.get("arches", TARGETS):
+            continue
+        path = os.path.join(built, what["file"])
+        machine = target_named(what.get("runs_on", target.arch)).elf
+        kind = what.get("kind", "program")
+        if kind == "program":
+            elf.check_static(path, machine)
+        elif kind == "shared":
+            elf.check_shared(path, machine, what.get("needs", ()), (what.get("glibc") or {}).get(target.arch))
+        else:
+            raise BuildError("%s: %s is of an unknown kind: %s" % (recipe.name, name, kind))
+        found.append(Install(name.format(arch=target.name), path, what["licence"], kind == "program"))
+    return found
 
 
 def patches(recipe: Recipe) -> List[str]:
@@ -42,10 +77,13 @@ def patches(recipe: Recipe) -> List[str]:
 
 def key(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str]) -> str:
     """SHA256 of everything that goes into the engine: its folder, its sources, the toolchain, what it needs."""
-    parts = [("target", tools.target.arch), ("toolchain", tools.fingerprint)]
+    parts = [("target", _where(recipe, tools))]
+    if not recipe.is_tool:
+        parts.append(("toolchain", tools.fingerprint))
     parts += sorted(BUILD_ENVIRONMENT.items())
+    parts += [("tool " + name, tools.extras[name].fingerprint) for name in sorted(recipe.tools) if name in tools.extras]
     parts += [("needs " + name, needed[name]) for name in sorted(recipe.needs)]
-    parts += [("source " + name, lock[name].sha256) for name in sorted(recipe.sources)]
+    parts += [("source " + name, sources.pinned(lock, name).sha256) for name in sorted(recipe.sources)]
     for folder, folders, names in os.walk(recipe.folder):
         folders.sort()
         for name in sorted(names):
@@ -58,6 +96,10 @@ def key(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: D
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def _where(recipe: Recipe, tools: Tools) -> str:
+    return "build-" + platform.machine() if recipe.is_tool else tools.target.arch
+
+
 def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str], cache: str) -> str:
     """The directory of the built engine in the cache. `needed`: recipe name -> such a directory.
 
@@ -65,15 +107,16 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
     """
     identity = key(recipe, lock, tools, {name: os.path.basename(path) for name, path in needed.items()})
     version = lock[recipe.source].version
-    shown = "%s %s for %s" % (recipe.name, version, tools.target.arch)
-    built = os.path.join(cache, "engines", "%s-%s-%s" % (recipe.name, tools.target.arch, identity[:40]))
+    where = _where(recipe, tools)
+    shown = "%s %s for %s" % (recipe.name, version, where)
+    built = os.path.join(cache, "engines", "%s-%s-%s" % (recipe.name, where, identity[:40]))
     if os.path.isdir(built):
         sys.stderr.write("%s: cached\n" % shown)
         return built
     archives = {name: sources.fetch(lock[name], cache) for name in sorted(recipe.sources)}
     for folder in ("engines", "tmp", "logs"):
         os.makedirs(os.path.join(cache, folder), exist_ok=True)
-    log = os.path.join(cache, "logs", "%s-%s.log" % (recipe.name, tools.target.arch))
+    log = os.path.join(cache, "logs", "%s-%s.log" % (recipe.name, where))
     work = tempfile.mkdtemp(prefix=recipe.name + "-", dir=os.path.join(cache, "tmp"))
     sys.stderr.write("%s: building (log: %s)\n" % (shown, log))
     started = time.time()
@@ -112,6 +155,7 @@ def _environment(recipe: Recipe, version: str, tools: Tools, needed: Dict[str, s
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": work, "TMPDIR": work}
     environment.update(BUILD_ENVIRONMENT)
     environment.update(tools.programs)
+    environment.update({tools.extras[name].variable: tools.extras[name].program for name in recipe.tools if name in tools.extras})
     environment.update({
         "ARCH": tools.target.arch, "TRIPLET": tools.target.triplet, "VERSION": version,
         "ENGINE_DIR": recipe.folder, "SRC": os.path.join(work, "src"), "OUT": os.path.join(work, "out"),

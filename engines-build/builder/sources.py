@@ -53,6 +53,12 @@ def read_lock(path: str) -> Dict[str, Source]:
     return sources
 
 
+def pinned(lock: Dict[str, Source], name: str) -> Source:
+    if name not in lock:
+        raise BuildError("sources.lock does not have %s" % name)
+    return lock[name]
+
+
 def places() -> List[Place]:
     """Where to look, best first. What the user names is final: nothing else is tried then."""
     named = []

@@ -1,22 +1,33 @@
-"""The C toolchain for a target: which programs, whether they are there, and what identifies them."""
+"""The toolchain for a target: which programs, whether they are there, and what identifies them."""
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from typing import Dict, List, NamedTuple
+from typing import Dict, Iterable, List, NamedTuple
 
 from builder import BuildError
 
 
 class Target(NamedTuple):
     """An architecture that engines are built for."""
-    arch: str      # as `uname -m` says it
-    name: str      # in the bundle's file names, as udocker 1.3.x has it
+    arch: str      # as `uname -m` says it; the bundle is named so
+    name: str      # in the file names inside the bundle, as udocker 1.3.x has it
     triplet: str   # of the GNU toolchain
     elf: tuple     # (class bits, e_machine)
     packages: tuple  # of Debian, for a machine of another architecture
+
+
+class Extra(NamedTuple):
+    """What a recipe can ask for in its "tools", beyond what every recipe gets."""
+    variable: str     # in the environment of build.sh
+    program: str
+    is_for_target: bool  # one program for each target, named TRIPLET-program
+    package: str      # of Debian; for another target with its triplet behind, as g++-aarch64-linux-gnu
+    arches: tuple     # the targets that it makes sense for; others do not get it
+    identity: tuple   # options of the program that make it say all that can change its output
+    library: str      # an archive that it links into programs, or ""
 
 
 TARGETS = {target.arch: target for target in [
@@ -29,6 +40,17 @@ ALIASES = {"amd64": "x86_64", "i686": "i386", "x86": "i386", "arm64": "aarch64",
 # For a machine of the target's own architecture.
 NATIVE_PACKAGES = ("gcc", "libc6-dev")
 COMMON_PACKAGES = ("make", "patch")
+EXTRAS = {
+    "cxx": Extra("CXX", "g++", True, "g++", tuple(TARGETS), ("-v",), "libstdc++.a"),
+    "nasm": Extra("NASM", "nasm", False, "nasm", ("x86_64",), ("-v",), ""),
+}
+
+
+class FoundExtra(NamedTuple):
+    """An extra program of a target's toolchain."""
+    variable: str
+    program: str
+    fingerprint: str
 
 
 class Tools(NamedTuple):
@@ -37,6 +59,7 @@ class Tools(NamedTuple):
     native: bool
     programs: Dict[str, str]  # CC, AR, RANLIB, STRIP, OBJCOPY, OBJDUMP, BUILD_CC
     fingerprint: str
+    extras: Dict[str, FoundExtra]  # by name in EXTRAS
 
     def runs_here(self) -> bool:
         """Whether what is built for the target can be run on this machine."""
@@ -50,18 +73,25 @@ def target_named(name: str) -> Target:
     return target
 
 
-def packages_for(target: Target) -> List[str]:
+def packages_for(target: Target, extras: Iterable[str]) -> List[str]:
     """The Debian packages that a bare machine needs, python3 aside."""
-    native = target.arch == platform.machine()
-    return list(NATIVE_PACKAGES + COMMON_PACKAGES + (() if native else target.packages))
+    native = _is_native(target)
+    packages = list(NATIVE_PACKAGES + COMMON_PACKAGES + (() if native else target.packages))
+    for extra in _wanted(target, extras).values():
+        # Debian has no underscore in the names of packages
+        packages.append(extra.package if native or not extra.is_for_target
+                        else "%s-%s" % (extra.package, target.triplet.replace("_", "-")))
+    return packages
 
 
-def find(target: Target) -> Tools:
+def find(target: Target, extras: Iterable[str]) -> Tools:
     """The toolchain on this machine. Raises BuildError naming everything that is missing."""
-    native = target.arch == platform.machine()
+    native = _is_native(target)
+    wanted = _wanted(target, extras)
     programs, missing = {}, []
     for variable, program in [("CC", "gcc"), ("AR", "ar"), ("RANLIB", "ranlib"), ("STRIP", "strip"),
-                              ("OBJCOPY", "objcopy"), ("OBJDUMP", "objdump")]:
+                              ("OBJCOPY", "objcopy"), ("OBJDUMP", "objdump")] + \
+                             [(extra.variable, extra.program) for extra in wanted.values() if extra.is_for_target]:
         names = [target.triplet + "-" + program] + ([program] if native else [])
         found = [name for name in names if shutil.which(name)]
         if found:
@@ -69,7 +99,9 @@ def find(target: Target) -> Tools:
         else:
             missing.append(names[0])
     programs["BUILD_CC"] = "gcc"
-    missing += [name for name in ("gcc", "make", "patch") if not shutil.which(name) and name not in missing]
+    programs.update({extra.variable: extra.program for extra in wanted.values() if not extra.is_for_target})
+    here = ["gcc", "make", "patch"] + [extra.program for extra in wanted.values() if not extra.is_for_target]
+    missing += [name for name in here if not shutil.which(name) and name not in missing]
     if missing:
         raise BuildError("missing for %s: %s" % (target.arch, ", ".join(missing)))
     libc = _ask([programs["CC"], "-print-file-name=libc.a"])
@@ -79,7 +111,20 @@ def find(target: Target) -> Tools:
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, universal_newlines=True, check=False)
     if headers.returncode:
         raise BuildError("missing for %s: the kernel's headers (linux/seccomp.h) or the C library's (sys/queue.h)" % target.arch)
-    return Tools(target, native, programs, _fingerprint(programs, libc))
+    extras_found = {name: _identify(extra, programs.pop(extra.variable)) for name, extra in wanted.items()}
+    return Tools(target, native, programs, _fingerprint(programs, libc), extras_found)
+
+
+def _is_native(target: Target) -> bool:
+    return target.arch == platform.machine()
+
+
+def _wanted(target: Target, extras: Iterable[str]) -> Dict[str, Extra]:
+    """The named extras that there are for the target, in the same order everywhere."""
+    unknown = sorted(set(extras) - set(EXTRAS))
+    if unknown:
+        raise BuildError("no such tool: %s (a recipe can ask for %s)" % (unknown[0], ", ".join(sorted(EXTRAS))))
+    return {name: EXTRAS[name] for name in sorted(set(extras)) if target.arch in EXTRAS[name].arches}
 
 
 def _fingerprint(programs: Dict[str, str], libc: str) -> str:
@@ -94,20 +139,23 @@ def _fingerprint(programs: Dict[str, str], libc: str) -> str:
     return digest.hexdigest()
 
 
+def _identify(extra: Extra, program: str) -> FoundExtra:
+    digest = hashlib.sha256(_ask([program] + list(extra.identity), also_stderr=True).encode())
+    if extra.library:
+        with open(_ask([program, "-print-file-name=" + extra.library]), "rb") as archive:
+            digest.update(archive.read())
+    return FoundExtra(extra.variable, program, digest.hexdigest())
+
+
 def _ask(command: List[str], also_stderr: bool = False) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True, check=False,
                           stderr=subprocess.STDOUT if also_stderr else subprocess.DEVNULL)
     return done.stdout.strip()
 
 
-def main(arguments: List[str]) -> None:
-    """For the Dockerfile: prints the packages that building for an architecture takes."""
-    print(" ".join(packages_for(target_named(arguments[0]))))
-
-
-def install_with_apt(target: Target) -> None:
+def install_with_apt(target: Target, extras: Iterable[str]) -> None:
     """Installs what is missing, as root on Debian or Ubuntu."""
-    packages = packages_for(target)
+    packages = packages_for(target, extras)
     sys.stderr.write("installing %s\n" % " ".join(packages))
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600"] + packages
@@ -118,7 +166,3 @@ def install_with_apt(target: Target) -> None:
             return
     words = [line for line in done.stdout.splitlines() if line.startswith("E:")]
     raise BuildError("apt-get could not install the toolchain: %s" % (words[0] if words else "exit status %d" % done.returncode))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

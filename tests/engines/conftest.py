@@ -20,11 +20,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MACHINE = os.environ.get("UDOCKER_TEST_ARCH") or os.uname().machine
 BITS = 32 if MACHINE in ("i386", "i686") else 64
+#: The architecture as the names of engines have it.
+NAME = {"aarch64": "arm64", "i386": "x86", "i686": "x86"}.get(MACHINE, MACHINE)
 
 
 def bundle_of(arch):
     """The name of the bundle for an architecture, which is named as by uname(1)."""
-    return "udocker-engines-%s.tar.gz" % {"aarch64": "arm64", "i386": "x86", "i686": "x86"}.get(arch, arch)
+    with open(os.path.join(TOP, "engines-build", "VERSION")) as text:
+        return "udocker-engines-%s-%s.tar.gz" % (text.read().strip(), {"i686": "i386"}.get(arch, arch))
 
 
 BUNDLE = bundle_of(MACHINE)
@@ -59,7 +62,7 @@ def _built(output):
 
 
 def _engine(engines, name):
-    path = os.path.join(engines, "bin", BUNDLE.replace("udocker-engines", name).replace(".tar.gz", ""))
+    path = os.path.join(engines, "bin", "%s-%s" % (name, NAME))
     if not os.path.exists(path):
         pytest.skip("no %s for %s" % (name, MACHINE))
     return path

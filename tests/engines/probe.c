@@ -10,8 +10,11 @@
  *
  * Build: cc -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie -O1 [-m32] probe.c
  *
+ * With -DSCV, on ppc64le, the calls are made by the newer one of its two instructions (POWER9).
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <asm/fcntl.h>
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 
@@ -89,10 +92,14 @@ static word call6(word n, word a, word b, word c, word d, word e, word f)
 	register word r6 __asm__("r6") = d;
 	register word r7 __asm__("r7") = e;
 	register word r8 __asm__("r8") = f;
-	/* An error is told apart by a flag, and positive. */
-	__asm__ volatile("sc\n	bns+ 1f\n	neg 3, 3\n1:"
-			 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8)
-			 : : "r9", "r10", "r11", "r12", "cr0", "ctr", "xer", "memory");
+	__asm__ volatile(
+#ifdef SCV
+			 ".machine power9\n	scv 0\n"
+#else
+			 "sc\n	bns+ 1f\n	neg 3, 3\n1:\n"
+#endif
+			 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8) :
+			 : "r9", "r10", "r11", "r12", "cr0", "cr1", "cr5", "cr6", "cr7", "lr", "ctr", "xer", "memory");
 	return r3;
 }
 #endif
@@ -330,6 +337,13 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(chown32) return CALL(chown32, path, -1, -1, 0, 0, 0);
 	IS(lchown32) return CALL(lchown32, path, -1, -1, 0, 0, 0);
 	IS(utimensat_time64) return CALL(utimensat_time64, at, path, 0, 0, 0, 0);
+#endif
+#if defined(__powerpc64__)
+	IS(statfs64) return CALL(statfs64, path, 88, buffer, 0, 0, 0);
+	IS(spu_create) return CALL(spu_create, path, 0, 0755, 0, 0, 0);
+#endif
+#if defined(__i386__) || defined(__powerpc64__)
+	IS(umount) return CALL(umount, path, 0, 0, 0, 0, 0);
 	IS(socketcall_connect) {
 		static word arguments[3];
 		fd = unix_address(&address, path);
@@ -361,6 +375,10 @@ __asm__(".globl _start\n_start:\n	mov %esp, %eax\n	and $-16, %esp\n	sub $12, %es
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\n	mov x0, sp\n	bl start\n");
 #elif defined(__powerpc64__)
-__asm__(".globl _start\n_start:\n	mr 3, 1\n	clrrdi 1, 1, 4\n	li 0, 0\n	stdu 0, -128(1)\n"
-	"	lis 2, .TOC.@ha\n	addi 2, 2, .TOC.@l\n	bl start\n	nop\n");
+__asm__(".globl _start\n_start:\n"
+	"	addis 2, 12, .TOC. - _start@ha\n"
+	"	addi 2, 2, .TOC. - _start@l\n"
+	"	mr 3, 1\n"
+	"	stdu 1, -32(1)\n"
+	"	bl start\n");
 #endif

@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tarfile
 
 import pytest
 
-from tests.engines.conftest import BUILD, MACHINE, TOP
+from tests.engines.conftest import BUILD, MACHINE, NAME, TOP
 
 FOLDER = os.path.join(TOP, "engines-build")
 # A port on which nothing listens: the connection is refused at once.
@@ -109,9 +110,10 @@ def test_the_lock_pins_every_source_of_every_recipe(builder):
     used = set()
     for name in os.listdir(FOLDER):
         if os.path.exists(os.path.join(FOLDER, name, "recipe.json")):
-            loaded = recipe.load(os.path.join(FOLDER, name))
-            assert loaded.source in loaded.sources
-            used |= set(loaded.sources)
+            for machine in ("x86_64", "aarch64"):
+                loaded = recipe.load(os.path.join(FOLDER, name), machine)
+                assert loaded.source in loaded.sources
+                used |= set(loaded.sources)
     assert used == set(lock)
     for source in lock.values():
         assert source.path.startswith("pool/main/") and ".." not in source.path
@@ -153,16 +155,15 @@ def test_every_patch_says_why_and_under_which_licence():
 
 
 def test_a_bundle_is_what_its_manifest_says(engines):
-    names = {"aarch64": "arm64"}.get(MACHINE, MACHINE)
-    with open(os.path.join(engines, "lib", "engines-%s.json" % names)) as text:
+    with open(os.path.join(engines, "lib", "engines-%s.json" % NAME)) as text:
         manifest = json.load(text)
     with open(os.path.join(FOLDER, "VERSION")) as text:
         version = text.read().strip()
-    assert (manifest["format"], manifest["version"], manifest["arch"]) == (1, version, names)
+    assert (manifest["format"], manifest["version"], manifest["arch"]) == (1, version, NAME)
     assert re.match(r"[0-9a-f]{64}$", manifest["inputs"])
     found = {os.path.relpath(os.path.join(folder, name), engines)
              for folder, _, files in os.walk(engines) for name in files}
-    assert found - {"lib/engines-%s.json" % names} == set(manifest["files"])
+    assert found - {"lib/engines-%s.json" % NAME} == set(manifest["files"])
     for name, entry in manifest["files"].items():
         path = os.path.join(engines, name)
         with open(path, "rb") as content:
@@ -175,6 +176,14 @@ def test_a_bundle_is_what_its_manifest_says(engines):
             assert b"/cache/tmp/" not in data and b"udocker-build/tmp" not in data  # no path of the build
     with open(os.path.join(engines, "lib", "VERSION")) as text:
         assert text.read() == version + "\n"
+    for name, engine in manifest["engines"].items():  # all that is needed to build it again
+        assert engine["version"] and engine["sources"]
+        assert set(engine["needs"]) <= set(manifest["engines"])
+        for source in engine["sources"]:
+            assert re.match(r"[0-9a-f]{64}$", source["sha256"]) and source["path"] and source["licence"]
+        for patch in engine["patches"]:
+            assert manifest["files"][patch["file"]]["sha256"] == patch["sha256"]
+    assert {entry["engine"] for entry in manifest["files"].values() if "engine" in entry} <= set(manifest["engines"])
 
 
 def test_a_bundle_of_the_same_engines_is_the_same_bytes(builder, tmp_path):
@@ -207,12 +216,125 @@ def test_a_program_that_is_not_static_is_refused(name, words, builder):
         elf.check_static(os.path.realpath(name), toolchain.target_named(MACHINE).elf)
 
 
+def elf_file(bits, machine, needs=(), versions=(), kind=3, stack=6, symbols=False):
+    """A shared library without any code, as bytes.
+
+    versions: [(library, [version ...])] of the symbols that it needs.
+    """
+    names = bytearray(b"\0")
+
+    def named(text):
+        names.extend(text.encode() + b"\0")
+        return len(names) - len(text) - 1
+
+    wide = bits == 64
+    header, program, section = (64, 56, 64) if wide else (52, 32, 40)
+    start = header + 3 * program
+    tags = [(1, named(name)) for name in needs]
+    verneed = b""
+    for number, (library, wanted) in enumerate(versions):
+        last = number == len(versions) - 1
+        verneed += struct.pack("<HHIII", 1, len(wanted), named(library), 16, 0 if last else 16 + 16 * len(wanted))
+        for position, name in enumerate(wanted):
+            verneed += struct.pack("<IHHII", 0, 0, 2, named(name), 0 if position == len(wanted) - 1 else 16)
+    # loaded at an address that is not its place in the file, as linkers do with what can be written to
+    base = 0x10000
+    length = (len(tags) + 4) * (16 if wide else 8)
+    tags += [(5, base + start + length)]
+    if versions:
+        tags += [(0x6ffffffe, base + start + length + len(names)), (0x6fffffff, len(versions))]
+    tags += [(0, 0)]
+    dynamic = b"".join(struct.pack("<QQ" if wide else "<II", *tag) for tag in tags).ljust(length, b"\0")
+    body = dynamic + bytes(names) + verneed
+    total = start + len(body)
+
+    def segment(kind, flags, offset, size):
+        if wide:
+            return struct.pack("<IIQQQQQQ", kind, flags, offset, base + offset, 0, size, size, 1)
+        return struct.pack("<IIIIIIII", kind, offset, base + offset, 0, size, size, flags, 1)
+
+    sections = struct.pack("<II", 0, 2 if symbols else 0).ljust(section, b"\0")
+    rest = (0, header, total, 0, header, program, 3, section, 1, 0)
+    return b"\x7fELF" + bytes([2 if wide else 1, 1, 1]).ljust(12, b"\0") + struct.pack("<HHI", kind, machine, 1) \
+        + struct.pack("<QQQIHHHHHH" if wide else "<IIIIHHHHHH", *rest) \
+        + segment(1, 4, 0, total) + segment(2, 6, start, length) + segment(0x6474e551, stack, 0, 0) + body + sections
+
+
+GLIBC = [("libdl.so.2", ["GLIBC_2.2.5"]), ("libc.so.6", ["GLIBC_2.4", "GLIBC_2.2.5"])]
+
+
+@pytest.mark.parametrize("bits, machine", ((64, 62), (32, 3)))
+@pytest.mark.parametrize("about, needs, glibc, words", (
+    (dict(needs=["libc.so.6", "libdl.so.2"], versions=GLIBC), ["libc.so.6", "libdl.so.2"], "2.4", None),
+    (dict(needs=["libc.so.6"], versions=GLIBC), ["libc.so.6"], "2.17", None),
+    (dict(needs=["libc.so"]), ["libc.so"], None, None),
+    (dict(needs=["libc.so.6"], versions=GLIBC), ["libc.so.6"], "2.3.99", "needs GLIBC_2.4, allowed is 2.3.99"),
+    (dict(needs=["libc.so.6"], versions=[("libc.so.6", ["GLIBC_2.17", "GLIBC_2.2.5"])]), ["libc.so.6"], "2.4", "needs GLIBC_2.17"),
+    (dict(needs=["libc.so.6"], versions=[("libc.so.6", ["GLIBC_PRIVATE"])]), ["libc.so.6"], "2.99", "needs GLIBC_PRIVATE"),
+    (dict(needs=["libc.so.6"], versions=GLIBC), ["libc.so.6"], None, "needs GLIBC_2.2.5, allowed is none"),
+    (dict(needs=["libc.so.6", "libm.so.6"]), ["libc.so.6"], "2.4", "needs libm.so.6, which its recipe does not name"),
+    (dict(stack=7), [], None, "its stack is executable"),
+    (dict(symbols=True), [], None, "not stripped"),
+    (dict(kind=2), [], None, "not a shared library"),
+))
+def test_a_shared_library_asks_for_what_its_recipe_allows(bits, machine, about, needs, glibc, words, builder, tmp_path):
+    from builder import BuildError, elf
+    path = tmp_path / "lib.so"
+    path.write_bytes(elf_file(bits, machine, **about))
+    if words is None:
+        elf.check_shared(str(path), (bits, machine), needs, glibc)
+        with pytest.raises(BuildError, match="built for the wrong machine"):
+            elf.check_shared(str(path), (64, 183), needs, glibc)
+        with pytest.raises(BuildError, match="needs shared libraries"):
+            elf.check_static(str(path), (bits, machine))
+    else:
+        with pytest.raises(BuildError, match=words):
+            elf.check_shared(str(path), (bits, machine), needs, glibc)
+
+
+def test_what_a_recipe_installs_is_of_a_kind_for_some_architectures(builder, tmp_path):
+    from builder import BuildError, recipe, toolchain
+    (tmp_path / "lib.so").write_bytes(elf_file(64, 62, ["libc.so.6"], GLIBC))
+    shared = {"file": "lib.so", "licence": "MIT", "kind": "shared", "needs": ["libc.so.6"],
+              "glibc": {"x86_64": "2.4"}, "arches": ["x86_64"]}
+    loaded = recipe.load(os.path.join(FOLDER, "musl"))._replace(installs={"lib/a-{arch}.so": shared})
+    found = recipe.installs(loaded, toolchain.target_named("x86_64"), str(tmp_path))
+    assert [(install.name, install.licence, install.is_program) for install in found] == [("lib/a-x86_64.so", "MIT", False)]
+    assert recipe.installs(loaded, toolchain.target_named("i386"), str(tmp_path)) == []
+    shared["glibc"] = {"aarch64": "2.17"}
+    with pytest.raises(BuildError, match="allowed is none"):
+        recipe.installs(loaded, toolchain.target_named("x86_64"), str(tmp_path))
+    shared["kind"] = "script"
+    with pytest.raises(BuildError, match="unknown kind: script"):
+        recipe.installs(loaded, toolchain.target_named("x86_64"), str(tmp_path))
+
+
+@pytest.mark.parametrize("arch, packages", (
+    ("x86_64", ["gcc", "libc6-dev", "make", "patch", "g++", "nasm"]),
+    ("aarch64", ["gcc", "libc6-dev", "make", "patch", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "g++-aarch64-linux-gnu"])))
+def test_what_recipes_ask_for_is_among_the_packages(arch, packages, builder, monkeypatch):
+    from builder import BuildError, toolchain
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    target = toolchain.target_named(arch)
+    assert toolchain.packages_for(target, ["nasm", "cxx"]) == packages
+    with pytest.raises(BuildError, match="no such tool: cobol .*cxx, nasm"):
+        toolchain.packages_for(target, ["cobol"])
+
+
+def test_the_packages_of_an_architecture_can_be_asked_for(tmp_path):
+    done = build(tmp_path, "ppc64le", "--packages")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gcc" in done.stdout.split() and "make" in done.stdout.split()
+    assert done.stdout.count("\n") == 1
+
+
 def test_a_key_changes_with_every_input(builder, tmp_path):
     from builder import recipe, sources, toolchain
     lock = sources.read_lock(os.path.join(FOLDER, "sources.lock"))
     copy = str(tmp_path / "crun")
     shutil.copytree(os.path.join(FOLDER, "crun"), copy)
-    tools = toolchain.Tools(toolchain.target_named("x86_64"), True, {}, "a toolchain")
+    tools = toolchain.Tools(toolchain.target_named("x86_64"), True, {}, "a toolchain",
+                            {"cxx": toolchain.FoundExtra("CXX", "g++", "a compiler")})
     key = lambda: recipe.key(recipe.load(copy), lock, tools, {})  # noqa: E731
     seen = [key()]
     assert key() == seen[0]
@@ -227,3 +349,11 @@ def test_a_key_changes_with_every_input(builder, tmp_path):
     lock["crun"] = lock["crun"]._replace(sha256="0" * 64)
     seen.append(key())
     assert len(set(seen)) == 5
+    with open(os.path.join(copy, "recipe.json")) as text:
+        said = json.load(text)
+    with open(os.path.join(copy, "recipe.json"), "w") as text:
+        json.dump(dict(said, tools=["cxx"]), text)
+    seen.append(key())
+    tools.extras["cxx"] = tools.extras["cxx"]._replace(fingerprint="another compiler")
+    seen.append(key())
+    assert len(set(seen)) == 7

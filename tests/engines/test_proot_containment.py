@@ -38,7 +38,7 @@ KINDS = {
                  "mount_setattr",
 }
 #: Refused whatever the path is, as for users without privileges.
-REFUSED = {"bpf_obj_get": EPERM, "io_uring_setup": ENOSYS, "unknown_newest": ENOSYS}
+REFUSED = {"bpf_obj_get": EPERM, "io_uring_setup": ENOSYS, "spu_create": ENOSYS, "unknown_newest": ENOSYS}
 MODES = {"seccomp": ([], {}), "no seccomp": ([], {"PROOT_NO_SECCOMP": "1"}), "root": (["-0"], {}),
          "root, no seccomp": (["-0"], {"PROOT_NO_SECCOMP": "1"})}
 

@@ -58,7 +58,7 @@ def rm(context, values, arguments):
         try:
             container = context.containers.find(text)
             if not values["force"]:
-                _require_idle(container)
+                require_idle(container)
             context.output.info("deleting container: %s" % container.id)
             context.containers.remove(container)
         except UdockerError as error:
@@ -80,7 +80,8 @@ def rmname(context, values, arguments):
     context.output.info("container name: %s removed." % text)
 
 
-def _require_idle(container):
+def require_idle(container):
+    """Raise Refused if a process of ours runs in ``container``."""
     from udocker.errors import Refused
     from udocker.host.processes import using
     pids = using(container.path)

@@ -27,6 +27,9 @@ class Engine(object):
     def __init__(self, program):
         self.program = program
 
+    def prepare(self, mode):
+        """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
+
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
         raise NotImplementedError
@@ -34,3 +37,16 @@ class Engine(object):
 
 #: What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons.
 EnginePlan = namedtuple("EnginePlan", "argv env files warnings reasons")
+
+
+def is_older(version, other):
+    """Whether ``version`` (str: numbers between dots) is of an earlier release than ``other``."""
+    return _numbers(version) < _numbers(other)
+
+
+def _numbers(version):
+    numbers = []
+    for part in version.split("."):
+        digits = part[:len(part) - len(part.lstrip("0123456789"))]
+        numbers.append(int(digits or 0))
+    return numbers

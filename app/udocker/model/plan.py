@@ -5,23 +5,25 @@ from collections import namedtuple
 from udocker.model.reference import printable
 
 
-class Launch(namedtuple("Launch", "instance bundle root argv env cwd binds identity hostname "
-                                  "kernel ports tty settings")):
+class Launch(namedtuple("Launch", "instance bundle root program argv env cwd binds identity hostname "
+                                  "kernel ports tty emulator settings")):
     """A process in a container, before any engine has a say.
 
     instance (str: a name that no other run has), bundle (str: the container's directory),
-    root (str: host path of the root file system), argv (tuple of str: the program as a path in
-    the container, and its arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
+    root (str: host path of the root file system), program (str: what is to be executed, as a path
+    in the container), argv (tuple of str: its name and arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
     in order), identity (Identity), hostname (str), kernel (str: release to tell, or ""),
-    ports (tuple of Port), tty (bool: a terminal on both ends), settings (EngineSettings).
+    ports (tuple of Port), tty (bool: a terminal on both ends), emulator (str: host path of what
+    plays the processor that the program is for, "" for none), settings (EngineSettings).
     """
 
     __slots__ = ()
 
 
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink")
+#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
+#: host's environment).
+EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
