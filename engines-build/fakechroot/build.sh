@@ -24,12 +24,8 @@ done
 # --- the library ---------------------------------------------------------------------------------
 # The wrappers have the names of what _FORTIFY_SOURCE redefines. No stack protector: its canary is not
 # there yet when a C library's first calls come in.
-# Left out is what our patches left without a use.
 for source in "$SRC"/fakechroot/src/*.c; do
-	case ${source##*/} in
-	clearenv.c|dedotdot.c|dlmopen.c|rel2abs.c|rel2absat.c|rpl_lstat.c|setenv.c|tmpnam.c) ;;
-	*) echo "$source";;
-	esac
+	echo "$source"
 done | xargs -P "$JOBS" -I {} sh -c '"$@" -o "glibc/$(basename {} .c).o" {}' - \
 	$CC $CFLAGS -c -O2 -fPIC -std=gnu11 -fno-strict-aliasing -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fvisibility=default -Wall -Wno-unused "-DVERSION=\"$VERSION\"" \
@@ -44,3 +40,7 @@ echo "needs $newest; the floor is $FLOOR"
 
 mkdir -p "$OUT/lib"
 $STRIP -o "$OUT/lib/libfakechroot.so" glibc/libfakechroot.so
+
+# --- for musl --------------------------------------------------------------------------------------
+mkdir musl
+( cd musl && sh "$ENGINE_DIR/build-musl.sh" "$OUT/lib/libfakechroot-musl.so" )

@@ -110,7 +110,6 @@
 #define HAVE_GETXATTR 1
 #define HAVE_GLOB 1
 #define HAVE_GLOB64 1
-#define HAVE_GLOB_PATTERN_P 1
 #define HAVE_INOTIFY_ADD_WATCH 1
 #define HAVE_LCHMOD 1
 #define HAVE_LCHOWN 1
