@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""Builds udocker: the engines, and the one file that people get. Standard library only.
+"""Builds udocker: the engines, and what people get. Standard library only.
 
-    build.py engines [ARCH...]        build bundles of engines into dist/ (this machine's if none)
-    build.py pyz [--embed BUNDLE...]  build dist/udocker.pyz, with bundles in it
-    build.py check [--embed ...]      build the pyz twice and compare
+    build.py engines [ARCH...]         build bundles of engines into dist/ (this machine's if none)
+    build.py pyz [--embed [ARCH...]]   build dist/udocker.pyz, with bundles of dist/ in it
+    build.py release [ARCH...]         build dist/release/: programs, bundles, offline archive, sums
+    build.py check [ARCH...]           build the release anew, engines too, and compare every byte
 
-The result depends on the sources, on the pinned libraries and on the Pythons that are found,
-whose bytecode goes in; not on the time, the place or the user.
+ARCH: x86_64, i386, aarch64, ppc64le; all of them for a release.
+
+A program knows the size and SHA256 of all bundles that lie in dist/ when it is built. The result
+depends on the sources, on the pinned libraries and on the Pythons that are found, whose bytecode
+goes in; not on the time, the place or the user.
 """
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -21,43 +27,46 @@ import tempfile
 import zipfile
 
 TOP = os.path.dirname(os.path.abspath(__file__))
-APP = os.path.join(TOP, "app")
+sys.path.insert(0, os.path.join(TOP, "app", "pyz"))
+from pack import CACHE, VERSIONS, BuildError, pack, program_version, pythons, read, say  # noqa: E402,F401
+
 DIST = os.path.join(TOP, "dist")
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-                     "udocker-build")
-#: The packer, pinned like what it packs; it runs on every Python that builds (ADR 0001).
-BUILD_TOOLS = ("shiv==1.0.8", "pip>=21,<26", "setuptools>=59,<81", "wheel")
-#: What each library is imported as; anything else that pip brings is an error.
-LIBRARIES = ("certifi", "charset_normalizer", "idna", "packaging", "pyparsing", "requests", "tqdm",
-             "urllib3")
-VERSIONS = tuple("3.%d" % minor for minor in range(6, 15))
-#: In boot.py, where the table of bytecode blocks goes.
-PLACE_OF_TABLE = '"@TABLE@": ()'
-#: zip stores no earlier date (APPNOTE.TXT 4.4.6), and no date says anything here.
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+ENGINES_BUILD = os.path.join(TOP, "engines-build")
+ARCHITECTURES = ("x86_64", "i386", "aarch64", "ppc64le")
+ALIASES = {"i486": "i386", "i586": "i386", "i686": "i386"}
+#: What the programs know of their bundles: see app/udocker/engine/obtain.py.
+FORMAT = 1
+PROGRAM, FULL_PROGRAM, SUMS = "udocker.pyz", "udocker-full.pyz", "SHA256SUMS"
+BUNDLES_IN_PROGRAM = "udocker/engine/bundles.json"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command")
-    engines = commands.add_parser("engines", help="build bundles of engines")
-    engines.add_argument("architectures", metavar="ARCH", nargs="*")
-    for name in ("pyz", "check"):
-        pyz = commands.add_parser(name)
-        pyz.add_argument("--embed", metavar="BUNDLE", nargs="*", default=None,
-                         help="bundles to carry; without a name, those in dist/")
-        pyz.add_argument("--output", metavar="FILE", default=os.path.join(DIST, "udocker.pyz"))
+    for name in ("engines", "release", "check"):
+        commands.add_parser(name).add_argument("architectures", metavar="ARCH", nargs="*",
+                                               type=architecture_named)
+    pyz = commands.add_parser("pyz")
+    pyz.add_argument("--embed", metavar="ARCH", nargs="*", type=architecture_named, default=None,
+                     help="carry the bundles for these; without a name, all that are in dist/")
+    pyz.add_argument("--output", metavar="FILE", default=os.path.join(DIST, PROGRAM))
+    for name in ("pyz", "release"):
+        commands.choices[name].add_argument(
+            "--base-url", metavar="URL", default="",
+            help="where the program looks for bundles if the user names no other place")
     arguments = parser.parse_args()
     try:
         if arguments.command == "engines":
-            for architecture in arguments.architectures or [os.uname().machine]:
-                build_engines(architecture)
-        elif arguments.command in ("pyz", "check"):
-            bundles = find_bundles(arguments.embed)
-            build_pyz(arguments.output, bundles)
-            if arguments.command == "check":
-                check(arguments.output, bundles)
+            for architecture in arguments.architectures or [architecture_named(os.uname().machine)]:
+                build_engines(architecture, DIST)
+        elif arguments.command == "pyz":
+            build_pyz(arguments.output, arguments.embed, arguments.base_url)
+        elif arguments.command == "release":
+            release(arguments.architectures or ARCHITECTURES, arguments.base_url,
+                    os.path.join(DIST, "release"))
+        elif arguments.command == "check":
+            check(arguments.architectures, os.path.join(DIST, "release"))
         else:
             parser.print_help(sys.stderr)
             return 2
@@ -67,227 +76,181 @@ def main():
     return 0
 
 
-class BuildError(Exception):
-    """Something that whoever builds can understand."""
-
-
-def say(text):
-    sys.stderr.write("build.py: %s\n" % text)
-
-
-def run(command, **options):
-    """Run ``command`` (list of str); BuildError with its last lines if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True, **options)
-    if done.returncode:
-        lines = (done.stdout + done.stderr).strip().split("\n")
-        raise BuildError("%s failed:\n%s" % (" ".join(command[:4]), "\n".join(lines[-15:])))
-    return done.stdout
+def architecture_named(name):
+    """Return ``name`` (str) as ARCHITECTURES has it."""
+    name = ALIASES.get(name, name)
+    if name not in ARCHITECTURES:
+        raise argparse.ArgumentTypeError("there is no %s: one of %s"
+                                         % (name, ", ".join(ARCHITECTURES)))
+    return name
 
 
 # Engines
 
-def build_engines(architecture):
-    os.makedirs(DIST, exist_ok=True)
-    command = [sys.executable, os.path.join(TOP, "engines-build", "build.py"), architecture,
-               "--output", DIST]
-    if subprocess.call(command):
+def build_engines(architecture, directory, cache=None):
+    """Build the bundle for ``architecture`` (str) into ``directory``; return its path."""
+    os.makedirs(directory, exist_ok=True)
+    command = [sys.executable, os.path.join(ENGINES_BUILD, "build.py"), architecture,
+               "--output", directory] + (["--cache", cache] if cache else [])
+    if subprocess.call(command, stdout=sys.stderr):
         raise BuildError("the engines for %s were not built" % architecture)
+    return bundle_path(directory, architecture)
 
 
-def find_bundles(asked):
-    """Return the paths of the bundles to embed: ``asked`` (list), or all in dist/, or none."""
-    if asked is None:
-        return []
-    if asked:
-        missing = [path for path in asked if not os.path.isfile(path)]
-        if missing:
-            raise BuildError("no such bundle: %s" % missing[0])
-        return asked
-    found = sorted(name for name in os.listdir(DIST) if name.startswith("udocker-engines-")) \
-        if os.path.isdir(DIST) else []
-    if not found:
-        raise BuildError("no bundle in %s: 'build.py engines' makes one" % DIST)
-    return [os.path.join(DIST, name) for name in found]
+def engines_version():
+    return read(os.path.join(ENGINES_BUILD, "VERSION")).strip()
 
 
-def bundle_entries(bundles):
-    """Return the content of bundles.json (dict): what the program knows of its bundles."""
-    entries = {}
-    for path in bundles:
-        with open(path, "rb") as file:
-            data = file.read()
-        entries[os.path.basename(path)] = {
-            "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "embedded": True,
-            "version": version_of(path)}
-    return entries
+def bundle_path(directory, architecture):
+    return os.path.join(directory, "udocker-engines-%s-%s.tar.gz"
+                        % (engines_version(), architecture))
 
 
-def version_of(bundle):
-    with tarfile.open(bundle) as tar:
-        return tar.extractfile("udocker_dir/lib/VERSION").read().decode("ascii").strip()
+def bundles_in(directory):
+    """Return {architecture: path} of the bundles of this version that lie in ``directory``."""
+    return {architecture: bundle_path(directory, architecture) for architecture in ARCHITECTURES
+            if os.path.isfile(bundle_path(directory, architecture))}
+
+
+def describe(bundles, embedded, base_url):
+    """Return the content (dict) of bundles.json: what a program knows of ``bundles`` (dict)."""
+    return {"format": FORMAT, "version": engines_version(), "base_url": base_url,
+            "bundles": {architecture: {"file": os.path.basename(path), "sha256": sha256_of(path),
+                                       "size": os.path.getsize(path),
+                                       "embedded": architecture in embedded}
+                        for architecture, path in bundles.items()}}
 
 
 # The one file
 
-def build_pyz(output, bundles):
-    """Write the program to ``output`` (str)."""
-    with tempfile.TemporaryDirectory(prefix="udocker-build-") as work:
-        stage = os.path.join(work, "stage")
-        shutil.copytree(libraries(), stage)
-        shutil.copytree(os.path.join(APP, "udocker"), os.path.join(stage, "udocker"),
-                        ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        shutil.copy(os.path.join(APP, "pyz", "main.py"), os.path.join(stage, "__main__.py"))
-        shutil.copy(os.path.join(TOP, "LICENSE"), os.path.join(stage, "udocker", "LICENSE"))
-        with open(os.path.join(stage, "udocker", "engine", "bundles.json"), "w") as file:
-            json.dump(bundle_entries(bundles), file, indent=1, sort_keys=True)
-        for path in bundles:
-            target = os.path.join(stage, "udocker", "engine", "bundles", os.path.basename(path))
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy(path, target)
-        blocks = compile_blocks(stage, work)
-        data = assemble(stage, blocks)
-    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
-    temporary = "%s.%d" % (output, os.getpid())
-    with open(temporary, "wb") as file:
-        file.write(data)
-    os.chmod(temporary, 0o755)
-    os.rename(temporary, output)
-    say("%s: %d kB, SHA256 %s, bytecode for %s" % (
-        output, len(data) // 1024, hashlib.sha256(data).hexdigest(),
-        " ".join(version for version, _, _ in blocks.values())))
+def build_pyz(output, embed, base_url):
+    """Write the program to ``output``, with the bundles for ``embed`` (list of str, or None)."""
+    bundles = bundles_in(DIST)
+    if embed == []:
+        embed = sorted(bundles)
+        if not embed:
+            raise BuildError("no bundle in %s: 'build.py engines' makes one" % DIST)
+    missing = [architecture for architecture in embed or () if architecture not in bundles]
+    if missing:
+        raise BuildError("no bundle for %s in %s: 'build.py engines %s' makes it"
+                         % (missing[0], DIST, missing[0]))
+    pack_with(output, bundles, embed or (), base_url)
 
 
-def libraries():
-    """Return a directory with the pinned libraries, packed by shiv once for each set of pins."""
-    pins = os.path.join(APP, "requirements.txt")
-    key = hashlib.sha256((read(pins) + repr(BUILD_TOOLS)).encode("utf-8")).hexdigest()[:16]
-    done = os.path.join(CACHE, "libraries-" + key)
-    if os.path.isdir(done):
-        return done
-    say("packing the libraries (once)")
-    os.makedirs(CACHE, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="libraries-", dir=CACHE) as work:
-        environment = os.path.join(work, "venv")
-        run([sys.executable, "-m", "venv", environment])
-        python = os.path.join(environment, "bin", "python")
-        run([python, "-m", "pip", "install", "-q"] + list(BUILD_TOOLS))
-        packed = os.path.join(work, "libraries.pyz")
-        run([os.path.join(environment, "bin", "shiv"), "--reproducible", "--output-file", packed,
-             "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation", "py",
-             "--abi", "none", "--platform", "any", "--requirement", pins])
-        stage = os.path.join(work, "stage")
-        with zipfile.ZipFile(packed) as archive:
-            for info in archive.infolist():
-                prefix, slash, name = info.filename.partition("/")
-                if prefix == "site-packages" and is_wanted(name):
-                    target = os.path.join(stage, name)
-                    os.makedirs(os.path.dirname(target), exist_ok=True)
-                    with open(target, "wb") as file:
-                        file.write(archive.read(info))
-        strange = [name for name in os.listdir(stage)
-                   if name not in LIBRARIES and not name.endswith(".dist-info")]
-        if strange:
-            raise BuildError("the libraries bring something unknown: %s" % ", ".join(strange))
-        os.rename(stage, done)
-    return done
+def pack_with(output, bundles, embed, base_url):
+    pack(output, describe(bundles, embed, base_url), [bundles[name] for name in embed])
 
 
-def is_wanted(name):
-    """Of a wheel: the modules, their data, and the licence; not the installer's books."""
-    top, slash, rest = name.partition("/")
-    if top.endswith(".dist-info"):
-        return "LICEN" in rest.upper() or rest == "METADATA"
-    return bool(rest) and not name.endswith((".pyc", "/")) and top != "bin"
+# A release
+
+def release(architectures, base_url, output):
+    """Build everything that is published into the directory ``output``, which is replaced."""
+    for architecture in architectures:
+        build_engines(architecture, DIST)
+    with made_beside(output) as stage:
+        for architecture in architectures:
+            shutil.copy(bundle_path(DIST, architecture), stage)
+        assemble_release(stage, base_url)
+    say("%s: %s" % (output, ", ".join(sorted(os.listdir(output)))))
 
 
-def compile_blocks(stage, work):
-    """Return {magic number: (version, udocker's bytecode, the libraries')} of the Pythons here."""
-    blocks = {}
-    for python in pythons():
-        output = os.path.join(work, "block")
-        # not -I, with which Python does not see the hash seed
-        magic, version = run(
-            [python, "-s", "-S", "-B", os.path.join(APP, "pyz", "compile.py"), stage, output,
-             os.path.join(APP, "pyz", "compiled.py")] + list(LIBRARIES),
-            env={"PYTHONHASHSEED": "0"}).split()
-        if magic not in blocks:
-            with open(output + ".udocker", "rb") as own, open(output + ".vendor", "rb") as vendor:
-                blocks[magic] = (version, own.read(), vendor.read())
-    return blocks
+def assemble_release(directory, base_url):
+    """Make, in ``directory``, all that is made from the bundles that lie there."""
+    bundles = bundles_in(directory)
+    pack_with(os.path.join(directory, PROGRAM), bundles, (), base_url)
+    pack_with(os.path.join(directory, FULL_PROGRAM), bundles, sorted(bundles), base_url)
+    write_offline_archive(directory, [PROGRAM] + [os.path.basename(bundles[name])
+                                                  for name in sorted(bundles)])
+    write(os.path.join(directory, SUMS), sums(directory, sorted(os.listdir(directory))))
 
 
-def pythons():
-    """Return one interpreter (path) for each version that we support and that is here."""
-    versions = os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"),
-                            "versions")
-    places = [os.path.join(versions, name, "bin") for name in sorted(os.listdir(versions))] \
-        if os.path.isdir(versions) else []
-    places += ["/usr/bin", "/usr/local/bin", os.path.dirname(sys.executable)]
-    found = []
-    for version in VERSIONS:
-        candidates = [os.path.join(place, "python" + version) for place in places]
-        if sys.version.startswith(version + "."):
-            candidates.append(sys.executable)
-        there = [path for path in candidates if os.access(path, os.X_OK)]
-        found += there[:1]
-    return found
+def write_offline_archive(directory, names):
+    """Write what a machine without network installs from: the program, bundles, a script."""
+    top = "udocker-offline-" + program_version()
+    script = read(os.path.join(TOP, "scripts", "offline-install")).encode("utf-8")
+    with tarfile.open(os.path.join(directory, top + ".tar"), "w",
+                      format=tarfile.USTAR_FORMAT) as archive:
+        def add(name, data, mode=0o644):
+            entry = tarfile.TarInfo(top + "/" + name)
+            entry.size, entry.mode = len(data), mode  # no owner, no time: the same bytes each time
+            archive.addfile(entry, io.BytesIO(data))
 
-
-def assemble(stage, blocks):
-    """Return the bytes of the program: head, blocks of bytecode, zip archive of ``stage``."""
-    version = {}
-    exec(read(os.path.join(APP, "udocker", "__init__.py")), version)
-    head = read(os.path.join(APP, "pyz", "head.sh"))
-    boot = read(os.path.join(APP, "pyz", "boot.py")).strip()
-    if "'" in boot:
-        raise BuildError("boot.py must not have a single quote: it stands between two of them")
-    head = head.replace("@VERSION@", version["__version__"]).replace("@BOOT@", boot)
-    # the table's numbers have a fixed width, so that its length does not depend on them
-    entry = '"%s": (%9d, %9d, %9d, %9d)'
-    size = len(head.replace(PLACE_OF_TABLE, ", ".join(entry % (magic, 0, 0, 0, 0) for magic in blocks)))
-    table, body = [], b""
-    for magic, (_, own, vendor) in blocks.items():
-        start = size + len(body)
-        table.append(entry % (magic, start, len(own), start + len(own), len(vendor)))
-        body += own + vendor
-    head = head.replace(PLACE_OF_TABLE, ", ".join(table)).encode("ascii")
-    assert len(head) == size
-    with tempfile.TemporaryFile() as file:
-        file.write(head + body)
-        with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
-            for path, name in sorted(files_below(stage)):
-                info = zipfile.ZipInfo(name, ZIP_DATE)
-                info.external_attr = 0o644 << 16
-                info.compress_type = zipfile.ZIP_STORED if name.endswith(".gz") \
-                    else zipfile.ZIP_DEFLATED
-                with open(path, "rb") as source:
-                    archive.writestr(info, source.read())
-        file.seek(0)
-        return file.read()
-
-
-def files_below(top):
-    for directory, _, names in os.walk(top):
         for name in names:
-            path = os.path.join(directory, name)
-            yield path, os.path.relpath(path, top)
+            add(name, read_bytes(os.path.join(directory, name)),
+                0o755 if name == PROGRAM else 0o644)
+        add("install", script, 0o755)
+        add("LICENSE", read_bytes(os.path.join(TOP, "LICENSE")))
+        add(SUMS, sums(directory, names).encode("ascii"))
 
 
-def check(output, bundles):
-    """Build again and compare byte for byte."""
-    with tempfile.TemporaryDirectory() as work:
-        again = os.path.join(work, "udocker.pyz")
-        build_pyz(again, bundles)
-        with open(output, "rb") as first, open(again, "rb") as second:
-            if first.read() != second.read():
-                raise BuildError("two builds differ")
-    say("two builds are the same, byte for byte")
+def check(architectures, published):
+    """Build the release in ``published`` anew and compare; BuildError if a byte differs.
+
+    The engines for ``architectures`` (all of the release if none) are built from their sources,
+    without anything that was built before.
+    """
+    if not os.path.isfile(os.path.join(published, SUMS)):
+        raise BuildError("no release in %s: 'build.py release' makes one" % published)
+    with zipfile.ZipFile(os.path.join(published, PROGRAM)) as program:
+        base_url = json.loads(program.read(BUNDLES_IN_PROGRAM).decode("utf-8"))["base_url"]
+    with tempfile.TemporaryDirectory(prefix="udocker-check-") as work:
+        again = os.path.join(work, "again")
+        os.mkdir(again)
+        os.mkdir(os.path.join(work, "cache"))
+        if os.path.isdir(os.path.join(CACHE, "downloads")):  # they are checked by their digests
+            os.symlink(os.path.join(CACHE, "downloads"), os.path.join(work, "cache", "downloads"))
+        for architecture, path in sorted(bundles_in(published).items()):
+            if architecture in (architectures or ARCHITECTURES):
+                build_engines(architecture, again, os.path.join(work, "cache"))
+            else:
+                shutil.copy(path, again)
+        assemble_release(again, base_url)
+        names = sorted(set(os.listdir(published)) | set(os.listdir(again)))
+        differing = [name for name in names if not is_same(name, published, again)]
+    if differing:
+        raise BuildError("not the same, built again: %s" % ", ".join(differing))
+    say("built again, the same byte for byte: %s" % ", ".join(names))
 
 
-def read(path):
-    with open(path, encoding="utf-8") as file:
+def is_same(name, *directories):
+    paths = [os.path.join(directory, name) for directory in directories]
+    return all(os.path.isfile(path) for path in paths) and len(set(map(sha256_of, paths))) == 1
+
+
+# Files
+
+@contextlib.contextmanager
+def made_beside(directory):
+    """A new directory that takes the place of ``directory`` if the block succeeds."""
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    stage = tempfile.mkdtemp(prefix=".release-", dir=os.path.dirname(directory))
+    try:
+        os.chmod(stage, 0o755)
+        yield stage
+        if os.path.isdir(directory):
+            shutil.rmtree(directory)
+        os.rename(stage, directory)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def sums(directory, names):
+    """Return what sha256sum(1) would print of ``names`` (sequence of str) in ``directory``."""
+    return "".join("%s  %s\n" % (sha256_of(os.path.join(directory, name)), name) for name in names)
+
+
+def sha256_of(path):
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
         return file.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 if __name__ == "__main__":

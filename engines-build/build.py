@@ -20,7 +20,7 @@ sys.path.insert(0, HERE)
 from builder import BuildError, bundle, container, recipe as recipes, sources, toolchain  # noqa: E402
 
 # What is in a bundle; a recipe says for which architectures it is.
-ENGINES = ("proot", "crun", "runc", "patchelf", "zstd", "igzip")
+ENGINES = ("proot", "fakechroot", "crun", "runc", "patchelf", "zstd", "igzip")
 
 
 def main(arguments):

@@ -1,0 +1,197 @@
+/* What upstream's configure would find out, for every glibc since the floor at once. HAVE_X says that
+   some glibc exports X, so that it is wrapped; whether this one does is asked for when it is called. */
+
+#define PACKAGE "fakechroot"
+#define FAKECHROOT VERSION      /* a string: -DVERSION */
+
+#define HAVE_ALLOCA_H 1
+#define HAVE_DIRENT_H 1
+#define HAVE_SYS_MOUNT_H 1
+#define HAVE_SYS_PARAM_H 1
+#define HAVE_SYS_STATFS_H 1
+#define HAVE_SYS_SYSCALL_H 1
+#define HAVE_SYS_VFS_H 1
+#define HAVE_STRUCT_DIRENT_D_RECLEN 1
+#define HAVE___ALIGNOF__ 1
+#define HAVE___ATTRIBUTE__CONSTRUCTOR 1
+#define HAVE___ATTRIBUTE__SECTION_DATA_FAKECHROOT 1
+#define HAVE___ATTRIBUTE__VISIBILITY 1
+#define LSTAT_FOLLOWS_SLASHED_SYMLINK 1
+
+#define BIND_TYPE_ARG2(_) __CONST_SOCKADDR_ARG _
+#define HAVE_BIND_TYPE_ARG2___CONST_SOCKADDR_ARG__ 1
+#define CONNECT_TYPE_ARG2(_) __CONST_SOCKADDR_ARG _
+#define HAVE_CONNECT_TYPE_ARG2___CONST_SOCKADDR_ARG__ 1
+#define GETPEERNAME_TYPE_ARG2(_) __SOCKADDR_ARG _
+#define HAVE_GETPEERNAME_TYPE_ARG2___SOCKADDR_ARG__ 1
+#define GETSOCKNAME_TYPE_ARG2(_) __SOCKADDR_ARG _
+#define HAVE_GETSOCKNAME_TYPE_ARG2___SOCKADDR_ARG__ 1
+#define FTS_OPEN_TYPE_ARG3(_) int (*_)(const FTSENTRY **, const FTSENTRY **)
+#define READLINK_TYPE_RETURN ssize_t
+#define READLINK_TYPE_ARG3(_) size_t _
+#define SCANDIR_TYPE_ARG3(_) int (*_)(const struct dirent *)
+#define SCANDIR_TYPE_ARG4(_) int (*_)(const struct dirent **, const struct dirent **)
+#define SCANDIR64_TYPE_ARG3(_) int (*_)(const struct dirent64 *)
+#define SCANDIR64_TYPE_ARG4(_) int (*_)(const struct dirent64 **, const struct dirent64 **)
+#define UTIMES_TYPE_ARG2(_) const struct timeval _[2]
+
+#define HAVE___CHK_FAIL 1
+#define HAVE___FXSTAT 1
+#define HAVE___FXSTAT64 1
+#define HAVE___FXSTATAT 1
+#define HAVE___FXSTATAT64 1
+#define HAVE___GETCWD_CHK 1
+#define HAVE___GETWD_CHK 1
+#define HAVE___LXSTAT 1
+#define HAVE___LXSTAT64 1
+#define HAVE___OPEN 1
+#define HAVE___OPEN_2 1
+#define HAVE___OPEN64 1
+#define HAVE___OPEN64_2 1
+#define HAVE___OPENAT_2 1
+#define HAVE___OPENAT64_2 1
+#define HAVE___REALPATH_CHK 1
+#define HAVE___READLINK_CHK 1
+#define HAVE___READLINKAT_CHK 1
+#define HAVE___STATFS 1
+#define HAVE___XMKNOD 1
+#define HAVE___XMKNODAT 1
+#define HAVE___XSTAT 1
+#define HAVE___XSTAT64 1
+#define HAVE_ACCESS 1
+#define HAVE_ACCT 1
+#define HAVE_BIND 1
+#define HAVE_BINDTEXTDOMAIN 1
+#define HAVE_CANONICALIZE_FILE_NAME 1
+#define HAVE_CHDIR 1
+#define HAVE_CHMOD 1
+#define HAVE_CHOWN 1
+#define HAVE_CHROOT 1
+#define HAVE_CLEARENV 1
+#define HAVE_CONNECT 1
+#define HAVE_CREAT 1
+#define HAVE_CREAT64 1
+#define HAVE_DL_ITERATE_PHDR 1
+#define HAVE_DLADDR 1
+#define HAVE_DLMOPEN 1
+#define HAVE_DLOPEN 1
+#define HAVE_EACCESS 1
+#define HAVE_EUIDACCESS 1
+#define HAVE_EXECL 1
+#define HAVE_EXECLE 1
+#define HAVE_EXECLP 1
+#define HAVE_EXECV 1
+#define HAVE_EXECVE 1
+#define HAVE_EXECVP 1
+#define HAVE_FACCESSAT 1
+#define HAVE_FCHDIR 1
+#define HAVE_FCHMODAT 1
+#define HAVE_FCHOWNAT 1
+#define HAVE_FOPEN 1
+#define HAVE_FOPEN64 1
+#define HAVE_FREOPEN 1
+#define HAVE_FREOPEN64 1
+#define HAVE_FSTAT 1
+#define HAVE_FSTAT64 1
+#define HAVE_FSTATAT 1
+#define HAVE_FSTATAT64 1
+#define HAVE_FTS_CHILDREN 1
+#define HAVE_FTS_OPEN 1
+#define HAVE_FTS_READ 1
+#define HAVE_FTS64_OPEN 1
+#define HAVE_FTW 1
+#define HAVE_FTW64 1
+#define HAVE_FUTIMESAT 1
+#define HAVE_GET_CURRENT_DIR_NAME 1
+#define HAVE_GETCWD 1
+#define HAVE_GETPEERNAME 1
+#define HAVE_GETSOCKNAME 1
+#define HAVE_GETWD 1
+#define HAVE_GETXATTR 1
+#define HAVE_GLOB 1
+#define HAVE_GLOB64 1
+#define HAVE_INOTIFY_ADD_WATCH 1
+#define HAVE_LCHMOD 1
+#define HAVE_LCHOWN 1
+#define HAVE_LCKPWDF 1
+#define HAVE_LGETXATTR 1
+#define HAVE_LINK 1
+#define HAVE_LINKAT 1
+#define HAVE_LISTXATTR 1
+#define HAVE_LLISTXATTR 1
+#define HAVE_LREMOVEXATTR 1
+#define HAVE_LSETXATTR 1
+#define HAVE_LSTAT 1
+#define HAVE_LSTAT64 1
+#define HAVE_LUTIMES 1
+#define HAVE_MEMPCPY 1
+#define HAVE_MKDIR 1
+#define HAVE_MKDIRAT 1
+#define HAVE_MKDTEMP 1
+#define HAVE_MKFIFO 1
+#define HAVE_MKFIFOAT 1
+#define HAVE_MKNOD 1
+#define HAVE_MKNODAT 1
+#define HAVE_MKOSTEMP 1
+#define HAVE_MKOSTEMP64 1
+#define HAVE_MKOSTEMPS 1
+#define HAVE_MKOSTEMPS64 1
+#define HAVE_MKSTEMP 1
+#define HAVE_MKSTEMP64 1
+#define HAVE_MKSTEMPS 1
+#define HAVE_MKSTEMPS64 1
+#define HAVE_MKTEMP 1
+#define HAVE_NFTW 1
+#define HAVE_NFTW64 1
+#define HAVE_OPEN 1
+#define HAVE_OPEN64 1
+#define HAVE_OPENAT 1
+#define HAVE_OPENAT64 1
+#define HAVE_OPENDIR 1
+#define HAVE_PATHCONF 1
+#define HAVE_POPEN 1
+#define HAVE_POSIX_SPAWN 1
+#define HAVE_POSIX_SPAWNP 1
+#define HAVE_RAWMEMCHR 1
+#define HAVE_READLINK 1
+#define HAVE_READLINKAT 1
+#define HAVE_REALPATH 1
+#define HAVE_REMOVE 1
+#define HAVE_REMOVEXATTR 1
+#define HAVE_RENAME 1
+#define HAVE_RENAMEAT 1
+#define HAVE_RENAMEAT2 1
+#define HAVE_REVOKE 1
+#define HAVE_RMDIR 1
+#define HAVE_SCANDIR 1
+#define HAVE_SCANDIR64 1
+#define HAVE_SETENV 1
+#define HAVE_SETXATTR 1
+#define HAVE_STAT 1
+#define HAVE_STAT64 1
+#define HAVE_STATFS 1
+#define HAVE_STATFS64 1
+#define HAVE_STATVFS 1
+#define HAVE_STATVFS64 1
+#define HAVE_STPCPY 1
+#define HAVE_STRCHRNUL 1
+#define HAVE_SYMLINK 1
+#define HAVE_SYMLINKAT 1
+#define HAVE_SYSTEM 1
+#define HAVE_TEMPNAM 1
+#define HAVE_TMPNAM 1
+#define HAVE_TRUNCATE 1
+#define HAVE_TRUNCATE64 1
+#define HAVE_UNLINK 1
+#define HAVE_UNLINKAT 1
+#define HAVE_UNSETENV 1
+#define HAVE_ULCKPWDF 1
+#define HAVE_UTIME 1
+#define HAVE_UTIMENSAT 1
+#define HAVE_UTIMES 1
+#define HAVE_VFORK 1
+#define HAVE_GETAUXVAL 1
+#define HAVE_OPENAT2 1
+#define HAVE_SCANDIRAT 1
+#define HAVE_STATX 1
+#define HAVE_POSIX_SPAWN_FILE_ACTIONS_ADDCHDIR_NP 1
