@@ -3,7 +3,7 @@
 UDOCKER_TEST_ENGINES       a bundle to test (default: the one in dist/, else one built for the occasion)
 UDOCKER_TEST_ARCH          the architecture of that bundle (default: this machine's)
 UDOCKER_TEST_PROGRAMS      a directory with guest and probe for it (default: compiled for the occasion)
-UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13, owned by the user who runs the tests
+UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13 with python3, owned by the user who runs the tests
                            (default: made by debootstrap, which only root can)
 
 test_foreign.py sets them all, to run these tests on other architectures.
@@ -153,7 +153,7 @@ def trixie_root(tmp_path_factory):
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("no Debian 13: UDOCKER_TEST_TRIXIE_ROOT names none, and debootstrap needs root and to be installed")
     root = str(tmp_path_factory.mktemp("trixie"))
-    done = subprocess.run(["debootstrap", "--variant=minbase", "trixie", root], stdout=subprocess.PIPE,
+    done = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", "trixie", root], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True)
     if done.returncode:
         pytest.skip("debootstrap could not make a Debian 13: %s" % done.stdout.strip().split("\n")[-1])

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import time
 
-MODES = ("P1", "P2", "F1", "F2", "R1", "R2", "R3")
+MODES = ("P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3")
 HERE = os.path.dirname(os.path.abspath(__file__))
 STDIN_BYTES = 10 * 1024 * 1024
 #: A run that takes longer than this hangs.

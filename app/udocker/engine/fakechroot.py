@@ -105,7 +105,7 @@ def fakechroot_for(container, mode, locator):
         locator.patchelf()
         return Fakechroot(locator.fakechroot(GLIBC, None), None, None, {})
     with Root(container.root) as root:
-        guest = read_guest(root)
+        guest = read_guest(root, patching.original_loader(container))
         libraries = links_that_leave(root, guest.directories)
     return Fakechroot(locator.fakechroot(guest.libc, guest.architecture), guest, container,
                       libraries, locator.patchelf() if mode == "F4" else None)
