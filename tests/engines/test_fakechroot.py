@@ -126,7 +126,7 @@ def test_a_call_sees_the_container_and_not_the_host(container, host_only, progra
     ("glibc-calls readlink_chk /bin", "usr/bin"),
     ("glibc-calls getcwd /usr/share", "/usr/share"),
     ("glibc-calls getcwd /mnt/bound/sub", "/mnt/bound/sub"),
-    ("glibc-calls popen_status exit_7", "127"),  # no such command: the shell's status comes through
+    ("glibc-calls popen_status false", "1"),
     ("glibc-calls auxv", "/mnt/bound/glibc-calls /mnt/bound/glibc-calls"),
     ("glibc-calls exe", "/mnt/bound/glibc-calls"),
     ("glibc-calls again", "/mnt/bound/glibc-calls again"),
@@ -173,8 +173,8 @@ def test_trees_of_files(container):
     status, said = container.sh("""
         set -e; cd /tmp/fakechroot-test; mkdir many; seq 2000 | while read n; do echo $n > many/$n; done
         tar cf many.tar many; mkdir out; tar xf many.tar -C out; cp -a many copy; diff -r many out/many; diff -r many copy
-        find copy -type f | wc -l; rm -r many many.tar out copy; ls""")
-    assert (status, said) == (0, "2000\ninside\n")
+        find copy -type f | wc -l; rm -r many many.tar out copy; ls -d many* copy""")
+    assert status == 2 and said.startswith("2000\n") and "cannot access 'copy'" in said
 
 
 def test_links_stay_inside(container, host_only):
@@ -221,6 +221,7 @@ def test_the_environment_does_not_lead_out(container, host_only):
         unset LD_PRELOAD LD_LIBRARY_PATH FAKECHROOT_BASE; cat {inside}
         LD_LIBRARY_PATH=/opt/lib env | grep ^LD_LIBRARY_PATH""".format(inside=INSIDE, host=host_only))
     expected = "inside\ninside\ncat: %s: No such file or directory\ninside\n" % host_only
+    said = said.replace("/bin/cat: ", "cat: ")  # coreutils before 9.2 give their whole name
     assert said == expected + "LD_LIBRARY_PATH=%s/opt/lib:%s\n" % (container.root, container.environment["FAKECHROOT_LIBRARY_ORIG"])
     for call in ("setenv", "clearenv", "environ", "execle"):
         # where there is no such file, what was started says so
@@ -240,15 +241,13 @@ def test_commands_that_only_return(container):
 
 
 def test_a_unix_socket_with_a_path_that_is_too_long_on_the_host(container):
-    name = "/tmp/fakechroot-test/" + "s" * 60
-    assert len(container.root + name) > 80
-    deep = "/tmp/fakechroot-test/" + "d" * 30 + "/" + "e" * 30
-    os.makedirs(container.root + deep)
+    directory = "/tmp/fakechroot-test/" + "d" * 80  # 108 bytes are what an address has, see unix(7)
+    assert len(directory) + 2 < 108 < len(container.root + directory)
+    os.mkdir(container.root + directory)
     try:
-        status, said = container.run("/mnt/bound/glibc-calls", "datagram", deep + "/s")
-        assert (status, said) == (0, "hello\n")
+        assert container.run("/mnt/bound/glibc-calls", "datagram", directory + "/s") == (0, "hello\n")
     finally:
-        os.removedirs(container.root + deep) if not os.listdir(container.root + deep) else None
+        shutil.rmtree(container.root + directory)
 
 
 def test_a_path_that_is_too_long_is_an_error(container):
