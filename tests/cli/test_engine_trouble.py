@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from udocker import __version__
+
 DENY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fakes", "deny.py")
 
 #: A PRoot that leaves the program on the host: it drops all that PRoot is told, and runs the rest.
@@ -161,12 +163,13 @@ def test_a_bundle_that_is_damaged_leaves_the_engines_that_work(udocker, demo_hom
 
 
 def test_the_right_bundle_is_taken_from_a_file_and_a_directory(udocker, home, tmp_path, pyz):
-    name = "udocker-engines-%s.tar.gz" % os.uname().machine
+    name = "udocker-engines-%s-%s.tar.gz" % (__version__, os.uname().machine)
     (tmp_path / name).write_bytes(embedded_bundle(pyz))
     assert udocker("install", "--from", tmp_path / name).status == 0
     assert udocker("install", "--force", "--from", tmp_path).status == 0
     assert os.stat(proot_of(home)).st_mode & stat.S_IXUSR
-    assert not [name for name in os.listdir(str(home / ".udocker" / "lib")) if name.startswith(".")]
+    hidden = [name for name in os.listdir(str(home / ".udocker" / "lib")) if name.startswith(".")]
+    assert hidden == [".lock"]
 
 
 def test_purge_removes_the_engines_and_nothing_else(udocker, demo_home):
@@ -201,4 +204,5 @@ def test_engines_of_another_release_are_replaced_by_install(udocker, demo_home):
 def embedded_bundle(pyz):
     import zipfile
     with zipfile.ZipFile(pyz) as archive:
-        return archive.read("udocker/engine/bundles/udocker-engines-%s.tar.gz" % os.uname().machine)
+        name, = [name for name in archive.namelist() if name.startswith("udocker/engine/bundles/")]
+        return archive.read(name)

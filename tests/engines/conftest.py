@@ -1,11 +1,16 @@
 """The real engines, unpacked, and programs to run in them.
 
 UDOCKER_TEST_ENGINES       a bundle to test (default: the one in dist/, else one built for the occasion)
-UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13, owned by the user who runs the tests
+UDOCKER_TEST_ARCH          the architecture of that bundle (default: this machine's)
+UDOCKER_TEST_PROGRAMS      a directory with guest and probe for it (default: compiled for the occasion)
+UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13 with python3, owned by the user who runs the tests
                            (default: made by debootstrap, which only root can)
+
+test_foreign.py sets them all, to run these tests on other architectures.
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -14,11 +19,21 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-MACHINE = os.uname().machine
+MACHINE = os.environ.get("UDOCKER_TEST_ARCH") or os.uname().machine
+BITS = 32 if MACHINE in ("i386", "i686") else 64
+#: What probes there are: by word size, and one for the newer of two instructions that make calls.
+PROBES = (64, 32) + (("scv",) if MACHINE == "ppc64le" else ())
 #: The architecture as the names of engines have it.
-NAME = {"aarch64": "arm64", "i686": "x86"}.get(MACHINE, MACHINE)
-with open(os.path.join(TOP, "engines-build", "VERSION")) as _text:
-    BUNDLE = "udocker-engines-%s-%s.tar.gz" % (_text.read().strip(), {"i686": "i386"}.get(MACHINE, MACHINE))
+NAME = {"aarch64": "arm64", "i386": "x86", "i686": "x86"}.get(MACHINE, MACHINE)
+
+
+def bundle_of(arch):
+    """The name of the bundle for an architecture, which is named as by uname(1)."""
+    with open(os.path.join(TOP, "engines-build", "VERSION")) as text:
+        return "udocker-engines-%s-%s.tar.gz" % (text.read().strip(), {"i686": "i386"}.get(arch, arch))
+
+
+BUNDLE = bundle_of(MACHINE)
 BUILD = os.path.join(TOP, "engines-build", "build.py")
 
 
@@ -66,31 +81,47 @@ def crun(engines):
     return _engine(engines, "crun")
 
 
-def _compiled(source, output, *flags):
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc to compile %s with" % source)
-    done = subprocess.run(["gcc", "-O1", "-Wall", "-Werror", os.path.join(HERE, source), "-o", output] + list(flags),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+#: Of the programs that run inside: what they are compiled with.
+FLAGS = {
+    "guest": ("-static", "-pthread"),
+    "probe": ("-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
+}
+
+
+def compile_program(name, output, *flags, compiler="gcc"):
+    """Compiles NAME.c to the file `output`, and returns its path."""
+    if not shutil.which(compiler):
+        pytest.skip("no %s to compile %s.c with" % (compiler, name))
+    command = [compiler, "-O1", "-Wall", "-Werror", os.path.join(HERE, name + ".c"), "-o", output]
+    done = subprocess.run(command + list(FLAGS[name] + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True)
     if done.returncode:
-        pytest.skip("gcc %s cannot compile %s: %s" % (" ".join(flags), source, done.stdout.strip().split("\n")[-1]))
+        pytest.skip("%s %s cannot compile %s.c: %s" % (compiler, " ".join(flags), name, done.stdout.strip().split("\n")[-1]))
     return output
 
 
 @pytest.fixture(scope="session")
 def probes(tmp_path_factory):
-    """A function: bits (32 or 64) -> the path of the program that makes one raw system call."""
+    """A function: one of PROBES -> the path of the program that makes one raw system call."""
     directory = tmp_path_factory.mktemp("probes")
-    multiarch = subprocess.run(["gcc", "-print-multiarch"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip() \
-        if shutil.which("gcc") else ""
-    flags = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie",
-             "-idirafter", "/usr/include/" + multiarch]
     made = {}
+    if os.environ.get("UDOCKER_TEST_PROGRAMS"):
+        made[BITS] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe")
+        made["scv"] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe-scv")
 
     def probe(bits):
+        if bits == "scv":
+            if bits not in made:
+                made[bits] = compile_program("probe", str(directory / "probe-scv"), "-DSCV")
+            if subprocess.call([made[bits], "chdir", "/"], stdout=subprocess.DEVNULL) == -signal.SIGILL:
+                pytest.skip("this processor has no scv instruction")
         if bits not in made:
-            if bits == 32 and MACHINE != "x86_64":
+            if bits != BITS and MACHINE != "x86_64":
                 pytest.skip("only x86_64 runs programs of another word size here")
-            made[bits] = _compiled("probe.c", str(directory / ("probe%d" % bits)), *(flags + ["-m32"] * (bits == 32)))
+            multiarch = subprocess.run(["gcc", "-print-multiarch"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip() \
+                if shutil.which("gcc") else ""
+            made[bits] = compile_program("probe", str(directory / ("probe%d" % bits)), "-idirafter", "/usr/include/" + multiarch,
+                                         *["-m32"] * (bits == 32))
         return made[bits]
     return probe
 
@@ -98,7 +129,9 @@ def probes(tmp_path_factory):
 @pytest.fixture(scope="session")
 def guest_program(tmp_path_factory):
     """The path of a static program that behaves as its arguments say, see guest.c."""
-    return _compiled("guest.c", str(tmp_path_factory.mktemp("guest") / "guest"), "-static", "-pthread")
+    if os.environ.get("UDOCKER_TEST_PROGRAMS"):
+        return os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "guest")
+    return compile_program("guest", str(tmp_path_factory.mktemp("guest") / "guest"))
 
 
 @pytest.fixture
@@ -120,7 +153,7 @@ def trixie_root(tmp_path_factory):
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("no Debian 13: UDOCKER_TEST_TRIXIE_ROOT names none, and debootstrap needs root and to be installed")
     root = str(tmp_path_factory.mktemp("trixie"))
-    done = subprocess.run(["debootstrap", "--variant=minbase", "trixie", root], stdout=subprocess.PIPE,
+    done = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", "trixie", root], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True)
     if done.returncode:
         pytest.skip("debootstrap could not make a Debian 13: %s" % done.stdout.strip().split("\n")[-1])

@@ -10,11 +10,12 @@
  *
  * Build: cc -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie -O1 [-m32] probe.c
  *
+ * With -DSCV, on ppc64le, the calls are made by the newer one of its two instructions (POWER9).
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <asm/unistd.h>
-
-#define AT_FDCWD (-100)
+#include <linux/fcntl.h>
 
 /* Linux 6.6 and later, the same numbers on every architecture. */
 #ifndef __NR_fchmodat2
@@ -79,6 +80,26 @@ static word call6(word n, word a, word b, word c, word d, word e, word f)
 	register word x5 __asm__("x5") = f;
 	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
 	return x0;
+}
+#elif defined(__powerpc64__)
+static word call6(word n, word a, word b, word c, word d, word e, word f)
+{
+	register word r0 __asm__("r0") = n;
+	register word r3 __asm__("r3") = a;
+	register word r4 __asm__("r4") = b;
+	register word r5 __asm__("r5") = c;
+	register word r6 __asm__("r6") = d;
+	register word r7 __asm__("r7") = e;
+	register word r8 __asm__("r8") = f;
+	__asm__ volatile(
+#ifdef SCV
+			 ".machine power9\n	scv 0\n"
+#else
+			 "sc\n	bns+ 1f\n	neg 3, 3\n1:\n"
+#endif
+			 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8) :
+			 : "r9", "r10", "r11", "r12", "cr0", "cr1", "cr5", "cr6", "cr7", "lr", "ctr", "xer", "memory");
+	return r3;
 }
 #endif
 
@@ -166,7 +187,7 @@ static word probe(const char *call, const char *path, const char *path2, char **
 
 	argv[0] = (char *)path;
 	if (call[0] == 'a' && call[1] == 't' && call[2] == ':') {
-		at = CALL(openat, AT_FDCWD, "/", 0200000 /* O_DIRECTORY */, 0, 0, 0);
+		at = CALL(openat, AT_FDCWD, "/", O_DIRECTORY, 0, 0, 0);
 		call += 3, path++, path2++;
 	}
 	xattr_args.value = (unsigned long)buffer;
@@ -176,7 +197,7 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(openat) return CALL(openat, at, path, 0, 0, 0, 0);
 	IS(openat2) return CALL(openat2, at, path, &how, sizeof(how), 0, 0);
 	IS(openat2_in_root) {
-		fd = CALL(openat, AT_FDCWD, "/", 0200000 /* O_DIRECTORY */, 0, 0, 0);
+		fd = CALL(openat, AT_FDCWD, "/", O_DIRECTORY, 0, 0, 0);
 		how.resolve = 0x10;  /* RESOLVE_IN_ROOT */
 		return CALL(openat2, fd, path, &how, sizeof(how), 0, 0);
 	}
@@ -205,8 +226,8 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(execve) return CALL(execve, path, argv, envp, 0, 0, 0);
 	IS(execveat) return CALL(execveat, at, path, argv, envp, 0, 0);
 	IS(execveat_fd) {  /* as fexecve(3) does */
-		fd = CALL(openat, at, path, 02000000 /* O_CLOEXEC */, 0, 0, 0);
-		return fd < 0 ? fd : CALL(execveat, fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */, 0);
+		fd = CALL(openat, at, path, O_CLOEXEC, 0, 0, 0);
+		return fd < 0 ? fd : CALL(execveat, fd, "", argv, envp, AT_EMPTY_PATH, 0);
 	}
 	IS(setxattr) return CALL(setxattr, path, attribute, "text", 4, 0, 0);
 	IS(getxattr) return CALL(getxattr, path, attribute, buffer, 100, 0, 0);
@@ -298,8 +319,11 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(symlink) return CALL(symlink, "anything", path, 0, 0, 0, 0);
 	IS(uselib) return CALL(uselib, path, 0, 0, 0, 0, 0);
 #endif
-#if defined(__x86_64__) || defined(__aarch64__)
+#ifdef __NR_newfstatat
 	IS(newfstatat) return CALL(newfstatat, at, path, buffer, 0, 0, 0);
+#endif
+#ifdef __NR_umount
+	IS(umount) return CALL(umount, path, 0, 0, 0, 0, 0);
 #endif
 #if defined(__i386__)
 	IS(fstatat64) return CALL(fstatat64, at, path, buffer, 0, 0, 0);
@@ -308,11 +332,15 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(oldstat) return CALL(oldstat, path, buffer, 0, 0, 0, 0);
 	IS(oldlstat) return CALL(oldlstat, path, buffer, 0, 0, 0, 0);
 	IS(truncate64) return CALL(truncate64, path, 2, 0, 0, 0, 0);
-	IS(statfs64) return CALL(statfs64, path, 84, buffer, 0, 0, 0);
 	IS(chown32) return CALL(chown32, path, -1, -1, 0, 0, 0);
 	IS(lchown32) return CALL(lchown32, path, -1, -1, 0, 0, 0);
-	IS(umount) return CALL(umount, path, 0, 0, 0, 0, 0);
 	IS(utimensat_time64) return CALL(utimensat_time64, at, path, 0, 0, 0, 0);
+#endif
+#if defined(__powerpc64__)
+	IS(spu_create) return CALL(spu_create, path, 0, 0755, 0, 0, 0);
+#endif
+#if defined(__i386__) || defined(__powerpc64__)
+	IS(statfs64) return CALL(statfs64, path, sizeof(word) == 4 ? 84 : 88, buffer, 0, 0, 0);
 	IS(socketcall_connect) {
 		static word arguments[3];
 		fd = unix_address(&address, path);
@@ -343,4 +371,11 @@ __asm__(".globl _start\n_start:\n	mov %rsp, %rdi\n	and $-16, %rsp\n	call start\n
 __asm__(".globl _start\n_start:\n	mov %esp, %eax\n	and $-16, %esp\n	sub $12, %esp\n	push %eax\n	call start\n");
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\n	mov x0, sp\n	bl start\n");
+#elif defined(__powerpc64__)
+__asm__(".globl _start\n_start:\n"
+	"	addis 2, 12, .TOC. - _start@ha\n"
+	"	addi 2, 2, .TOC. - _start@l\n"
+	"	mr 3, 1\n"
+	"	stdu 1, -32(1)\n"
+	"	bl start\n");
 #endif

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from tests.engines.conftest import HERE
+from tests.engines.conftest import BITS, HERE, PROBES
 
 ENOENT, EPERM, ENOSYS, NO_SUCH_CALL = -2, -1, -38, -9999
 
@@ -38,7 +38,7 @@ KINDS = {
                  "mount_setattr",
 }
 #: Refused whatever the path is, as for users without privileges.
-REFUSED = {"bpf_obj_get": EPERM, "io_uring_setup": ENOSYS, "unknown_newest": ENOSYS}
+REFUSED = {"bpf_obj_get": EPERM, "io_uring_setup": ENOSYS, "spu_create": ENOSYS, "unknown_newest": ENOSYS}
 MODES = {"seccomp": ([], {}), "no seccomp": ([], {"PROOT_NO_SECCOMP": "1"}), "root": (["-0"], {}),
          "root, no seccomp": (["-0"], {"PROOT_NO_SECCOMP": "1"})}
 
@@ -92,7 +92,7 @@ class Bench(object):
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-@pytest.mark.parametrize("bits", (64, 32))
+@pytest.mark.parametrize("bits", PROBES)
 def test_a_path_is_one_of_the_container(bits, mode, proot, probes, tmp_path):
     probe = probes(bits)
     bench = Bench(proot, probe, tmp_path)
@@ -128,7 +128,7 @@ def test_a_path_is_one_of_the_container(bits, mode, proot, probes, tmp_path):
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_the_calls_that_programs_need_are_translated_not_refused(mode, proot, probes, tmp_path):
-    bench = Bench(proot, probes(64), tmp_path)
+    bench = Bench(proot, probes(BITS), tmp_path)
     make(os.path.join(bench.guest, "inside"), "program", bench.probe)
     for call in ("openat2", "faccessat2", "statx", "execveat", "execveat_fd", "inotify_add_watch", "fchmodat2"):
         native = bench.native(call, os.path.join(bench.guest, "inside"))
@@ -137,7 +137,7 @@ def test_the_calls_that_programs_need_are_translated_not_refused(mode, proot, pr
 
 
 def test_a_link_to_the_host_leads_to_the_container(proot, probes, tmp_path):
-    bench = Bench(proot, probes(64), tmp_path)
+    bench = Bench(proot, probes(BITS), tmp_path)
     make(str(tmp_path / "host-only"), "file", bench.probe)
     os.mkdir(os.path.join(bench.guest, "links"))
     os.symlink(str(tmp_path / "host-only" / "x"), os.path.join(bench.guest, "links", "x"))

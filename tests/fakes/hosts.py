@@ -3,8 +3,9 @@
 from udocker.cli.settings import load
 from udocker.engine.base import Program
 from udocker.engine.choose import Choice
-from udocker.engine.crun import Crun
+from udocker.engine.oci import runtime
 from udocker.engine.proot import PRoot
+from udocker.engine.singularity import Singularity
 from udocker.host.facts import HostFacts
 from udocker.model.oci import config_from_object
 from udocker.model.spec import ContainerSpec
@@ -66,10 +67,23 @@ def config(**section):
     return config_from_object({"config": section})
 
 
-def choice(mode="P1", origin="bundle"):
-    """A Choice of the engine of ``mode``."""
-    engine = Crun if mode.startswith("R") else PRoot
-    return Choice(engine(Program("/u/bin/engine", "", origin)), mode, (), ())
+def config_of(document):
+    """The ImageConfig of the whole ``document`` (dict)."""
+    return config_from_object(document)
+
+
+def choice(mode="P1", origin="bundle", name=None):
+    """A Choice of the engine of ``mode``, whose program has the file ``name`` (str or None)."""
+    def program(name):
+        return Program("/u/bin/" + name, "", origin)
+
+    if mode.startswith("R"):
+        engine = runtime(program(name or "crun-x86_64"), program("proot-x86_64"))
+    elif mode.startswith("S"):
+        engine = Singularity(program(name or "apptainer"))
+    else:
+        engine = PRoot(program("proot-x86_64"))
+    return Choice(engine, mode, (), ())
 
 
 def settings():

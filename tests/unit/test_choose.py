@@ -1,5 +1,6 @@
 import pytest
 
+from tests.fakes import hosts
 from udocker.engine.base import FOREIGN, Program
 from udocker.engine.choose import choose, wanted_mode
 from udocker.errors import EngineError, InvalidValue
@@ -31,8 +32,11 @@ class Engines(object):
     def proot(self):
         return self._program("proot")
 
-    def crun(self):
+    def oci_runtime(self):
         return self._program("crun")
+
+    def singularity(self):
+        return self._program("apptainer")
 
     def _program(self, name):
         if name not in self._names:
@@ -40,7 +44,7 @@ class Engines(object):
         return Program("/bin/" + name, "", FOREIGN)
 
 
-ALL = Engines("proot", "crun")
+ALL = Engines("proot", "crun", "apptainer")
 
 
 @pytest.mark.parametrize("said, mode", [
@@ -56,7 +60,7 @@ def test_the_most_particular_word_counts(said, mode):
     (Probes(), Engines("proot"), "P1"), (Probes(ptrace=False), ALL, "R1"),
 ])
 def test_auto_takes_the_fastest_that_works_and_says_why(probes, engines, mode):
-    choice = choose("auto", "asked", engines, probes)
+    choice = choose("auto", "asked", engines, probes, hosts.CONTAINER)
     assert (choice.mode, choice.engine.name) == (mode, "crun" if mode == "R1" else "proot")
     assert choice.reasons[0][0] == "mode " + mode
     if mode == "P1":
@@ -65,27 +69,37 @@ def test_auto_takes_the_fastest_that_works_and_says_why(probes, engines, mode):
 
 def test_where_nothing_works_each_reason_is_told():
     with pytest.raises(EngineError) as caught:
-        choose("auto", "asked", ALL, Probes(namespaces=False, ptrace=False))
+        choose("auto", "asked", ALL, Probes(namespaces=False, ptrace=False), hosts.CONTAINER)
     assert "namespaces: False" in caught.value.message and "ptrace: False" in caught.value.message
 
 
 @pytest.mark.parametrize("mode, probes", [("R1", Probes(namespaces=False)),
                                           ("P1", Probes(ptrace=False)),
-                                          ("P2", Probes(ptrace=False))])
+                                          ("P2", Probes(ptrace=False)),
+                                          ("R2", Probes(namespaces=False)),
+                                          ("R3", Probes(ptrace=False))])
 def test_a_mode_that_cannot_work_is_refused_before_anything_starts(mode, probes):
     with pytest.raises(EngineError) as caught:
-        choose(mode, "asked", ALL, probes)
+        choose(mode, "asked", ALL, probes, hosts.CONTAINER)
     assert "False" in caught.value.message
 
 
-@pytest.mark.parametrize("mode", ["F1", "R3", "S1"])
-def test_a_mode_of_1_3_that_is_not_here_yet_is_called_so(mode):
+@pytest.mark.parametrize("mode, engine", [("P2", "proot"), ("R1", "crun"), ("R2", "crun"),
+                                          ("R3", "crun"), ("S1", "singularity")])
+def test_a_mode_has_its_engine(mode, engine):
+    choice = choose(mode, "asked", ALL, Probes(), hosts.CONTAINER)
+    assert (choice.mode, choice.engine.name, choice.reasons) \
+        == (mode, engine, (("mode " + mode, "asked"),))
+
+
+def test_what_runs_inside_the_namespaces_has_to_be_here_too():
     with pytest.raises(EngineError) as caught:
-        choose(mode, "asked", ALL, Probes())
-    assert "not available" in caught.value.message
+        choose("R2", "asked", Engines("crun"), Probes(), hosts.CONTAINER)
+    assert "proot" in caught.value.message
+    assert choose("R1", "asked", Engines("crun"), Probes(), hosts.CONTAINER).mode == "R1"
 
 
 @pytest.mark.parametrize("mode", ["X9", "p1", "P1 ", "../P1"])
 def test_an_unknown_mode_is_refused(mode):
     with pytest.raises(InvalidValue):
-        choose(mode, "asked", ALL, Probes())
+        choose(mode, "asked", ALL, Probes(), hosts.CONTAINER)

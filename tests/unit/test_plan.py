@@ -11,9 +11,9 @@ IMAGE = hosts.config(Cmd=["ls"], Env=["PATH=/bin", "A=image"])
 
 
 def plan(config=IMAGE, mode="P1", environ=None, files=None, origin="bundle", architecture="amd64",
-         **spec):
+         host=None, **spec):
     return make_plan(hosts.SPEC._replace(**spec), config, hosts.CONTAINER,
-                     hosts.FakeView(files, architecture=architecture), hosts.FACTS, hosts.choice(mode, origin),
+                     hosts.FakeView(files, host, architecture), hosts.FACTS, hosts.choice(mode, origin),
                      hosts.settings(), environ or {"TERM": "xterm"}, "/tmp/udocker-1000", False)
 
 
@@ -80,6 +80,24 @@ def test_a_program_for_another_processor_is_not_started(mode):
     assert "it is for arm64, and this machine is amd64" in caught.value.message
     for fine in ("386", ""):
         plan(architecture=fine, mode=mode)
+
+
+@pytest.mark.parametrize("there, taken", [
+    (("/opt/qemu-aarch64-static", "/opt/qemu-aarch64"), "/opt/qemu-aarch64-static"),
+    (("/opt/qemu-aarch64",), "/opt/qemu-aarch64"),
+])
+def test_an_emulator_in_path_plays_the_other_processor(there, taken):
+    host = dict(hosts.HOST, **{path: "executable" for path in there})
+    made = plan(architecture="arm64", environ={"PATH": "relative:/usr/bin:/opt"}, host=host)
+    assert made.argv[made.argv.index("-q") + 1] == taken
+    assert "-q" not in plan(environ={"PATH": "/opt"}, host=host).argv
+
+
+def test_a_script_is_for_what_its_image_is_for():
+    image = hosts.config_of({"architecture": "arm64", "os": "linux", "config": {"Cmd": ["ls"], "Env": ["PATH=/bin"]}})
+    with pytest.raises(CommandNotExecutable) as caught:
+        plan(image, architecture="")
+    assert "qemu-user-static" in caught.value.hint
 
 
 def test_mount_points_that_are_missing_are_made():

@@ -7,11 +7,11 @@ from udocker.cli import arguments_of, options
 def version(context, values, arguments):
     """Print the version in the three lines of 1.3.x."""
     arguments_of("version", arguments, 0, 0)
-    from udocker.engine import obtain
+    from udocker.engine.release import own
     context.output.result("version: %s" % __version__)
     context.output.result("tarball: %s" % " ".join(context.settings.tarball))
-    releases = sorted(set(entry.get("version", "") for entry in obtain.pinned().values()))
-    context.output.result("tarball_release: %s" % (" ".join(releases) or "none"))
+    release = own()
+    context.output.result("tarball_release: %s" % (release.version if release.bundles else "none"))
 
 
 def showconf(context, values, arguments):

@@ -23,7 +23,8 @@ def create(context, values, arguments):
                 raise
             wanted = ""  # 1.3.x: the container is made, without a name
     image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning)
+    container = create_container(store, image, wanted, context.output.warning,
+                                 context.decoders)
     context.output.result(container.id)
 
 
@@ -58,7 +59,7 @@ def rm(context, values, arguments):
         try:
             container = context.containers.find(text)
             if not values["force"]:
-                _require_idle(container)
+                require_idle(container)
             context.output.info("deleting container: %s" % container.id)
             context.containers.remove(container)
         except UdockerError as error:
@@ -80,7 +81,8 @@ def rmname(context, values, arguments):
     context.output.info("container name: %s removed." % text)
 
 
-def _require_idle(container):
+def require_idle(container):
+    """Raise Refused if a process of ours runs in ``container``."""
     from udocker.errors import Refused
     from udocker.host.processes import using
     pids = using(container.path)

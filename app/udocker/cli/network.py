@@ -1,7 +1,5 @@
 """How commands get at the network."""
 
-from udocker.errors import RegistryError
-
 
 def open_transport(context, settings, host):
     """Return a Transport as ``settings`` have it; --insecure counts for ``host`` (str) only."""
@@ -12,16 +10,9 @@ def open_transport(context, settings, host):
                      Retries(), context.environ, debug=context.output.debug)
 
 
-def fetch(context, url, limit):
-    """Return the bytes (at most ``limit``) at ``url`` (str); RegistryError, CorruptData."""
+def fetcher(context):
+    """Return the engine.fetch.Fetcher of mirrors."""
+    from udocker.engine.fetch import Fetcher
     from udocker.registry.endpoint import origin
-    transport = open_transport(context, context.settings, origin(url)[1])
-
-    def ask():
-        response = transport.open("GET", url)
-        if response.status != 200:
-            response.close()
-            raise RegistryError("%s answers with status %d" % (url, response.status))
-        return response
-
-    return transport.read(ask, limit, url)[1]
+    return Fetcher(lambda url: open_transport(context, context.settings, origin(url)[1]),
+                   context.output)

@@ -70,6 +70,8 @@ _REGISTRY = (
     value("--httpproxy", "URL", "HTTP proxy"),
     _PLATFORM,
 )
+_ARCHITECTURES = value("--arch", "ARCH", "for this architecture, not this machine's: "
+                       "x86_64, i386, aarch64, ppc64le, all", many=True)
 _FORMAT = value("--format", "FORMAT", "json, or text (the default)", default="text")
 
 _RUN = _REGISTRY + (
@@ -88,7 +90,7 @@ _RUN = _REGISTRY + (
     value("-p", "--publish", "HOST:PORT", "let PORT of the container be HOST (P modes)",
           many=True),
     value("--hostname", "NAME", "host name inside (R modes)"),
-    value("--execmode", "MODE", "P1, P2, R1 or auto, for this run only"),
+    value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, S1 or auto, for this run only"),
     switch("-i", "--interactive", "accepted; standard input is always connected"),
     switch("-t", "--tty", "accepted; a terminal stays a terminal"),
     value("-a", "--attach", "STREAM", "accepted; all streams are connected", many=True),
@@ -135,6 +137,12 @@ COMMANDS = (
              switch("-f", "--force", "delete also what is in use or has odd permissions")),
     _command("rmi", "images", "IMAGE", "delete an image",
              switch("-f", "--force", "go on where something is missing already")),
+    _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",
+             value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, or S1"),
+             switch("--force", "set it up again, in the same mode too"),
+             switch("--purge", "remove the mount points that runs have left"),
+             switch("--fixperm", "make files usable that belong to other ids, or to nobody"),
+             switch("--nvidia", "show the host's NVIDIA driver inside")),
     _command("name", "containers", "CONTAINER NAME", "give a container a name"),
     _command("rmname", "containers", "NAME", "take a name from its container"),
     _command("inspect", "inspect", "CONTAINER|IMAGE", "print what an image or container says",
@@ -144,7 +152,13 @@ COMMANDS = (
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
              switch("--purge", "remove what other bundles have left"),
-             value("--from", "FILE|DIR|URL", "take the bundle of engines from here")),
+             value("--from", "FILE|DIR|URL", "take the bundle of engines from here"),
+             _ARCHITECTURES),
+    _command("mirror", "mirror", "DIR", "collect the engines' bundles for machines without a network",
+             value("--from", "FILE|DIR|URL", "take the bundles from here"),
+             _ARCHITECTURES, needs_user=False),
+    _command("doctor", "doctor", "", "show what this host can do, and what would help",
+             switch("--json", "the same as --format=json"), _FORMAT),
     _command("version", "about", "", "show the version", needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",
              needs_user=False),

@@ -21,7 +21,7 @@ def run(context, values, arguments):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
     container, is_new = _container(context, values, arguments[0])
     try:
-        plan = _plan(context, spec, container)
+        plan, choice = _plan(context, spec, container)
     except UdockerError:
         if is_new and (values["rm"] or not values["name"]):
             # it was made for this run, which will not be, and nobody has its id
@@ -32,6 +32,7 @@ def run(context, values, arguments):
         if is_new:
             context.containers.remove(container)
         return 0
+    choice.engine.prepare(choice.mode)
     return _execute(context, plan, container, values)
 
 
@@ -73,7 +74,7 @@ def _container(context, values, name):
     from udocker.image.create import create_container
     image = ensure_image(context, reference, values)
     container = create_container(containers, image, values["name"] or "",
-                                 context.output.warning)
+                                 context.output.warning, context.decoders)
     return container, True
 
 
@@ -86,16 +87,28 @@ def _plan(context, spec, container):
     from udocker.run.view import ContainerView
     mode, reason = wanted_mode(spec.mode, container.mode,
                                context.settings.override_default_execution_mode)
-    choice = choose(mode, reason, context.locator(), probe)
+    choice = choose(mode, reason, context.locator(), probe, container)
     config = container.config() if spec.metadata else None
+    if container.has_nvidia:
+        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
     tty = os.isatty(0) and os.isatty(1)
     state = ""
     if choice.engine.keeps_state:
         state = private_directory(context.settings.tmpdir, context.facts.uid)
         choice.engine.forget_dead(state)
     with Root(container.root) as root:
-        return make_plan(spec, config, container, ContainerView(root), context.facts, choice,
+        plan = make_plan(spec, config, container, ContainerView(root), context.facts, choice,
                          context.settings, context.environ, state, tty)
+    return plan, choice
+
+
+def driver_binds(context, container):
+    """Return the Binds that show the host's NVIDIA driver in ``container``; NotFound."""
+    from udocker.engine import gpu
+    from udocker.host.tree import Root
+    with Root(container.root) as root:
+        return gpu.driver_binds(context.settings, root, context.facts.architecture,
+                                context.environ)
 
 
 def _show(context, plan, form):
@@ -108,7 +121,9 @@ def _show(context, plan, form):
 
 def _execute(context, plan, container, values):
     from udocker.run import supervise
-    supervise.make_mountpoints(plan, container)
+    if plan.mountpoints:
+        from udocker.store import mountpoints
+        mountpoints.make(container, plan.mountpoints)
     for warning in plan.warnings:
         context.output.warning(warning)
     if not values["nobanner"]:

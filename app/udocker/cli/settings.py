@@ -39,6 +39,14 @@ KEYS = (
     Key("proot_link2symlink", "boolean", False, ""),
     Key("use_proot_executable", "text", "", "UDOCKER_USE_PROOT_EXECUTABLE"),
     Key("use_runc_executable", "text", "", "UDOCKER_USE_RUNC_EXECUTABLE"),
+    Key("use_patchelf_executable", "text", "", "UDOCKER_USE_PATCHELF_EXECUTABLE"),
+    Key("fakechroot_so", "text", "", "UDOCKER_FAKECHROOT_SO"),
+    Key("use_singularity_executable", "text", "", "UDOCKER_USE_SINGULARITY_EXECUTABLE"),
+    Key("nvi_lib_list", "words", (), ""),
+    Key("nvi_bin_list", "words", (), ""),
+    Key("nvi_etc_list", "words", (), ""),
+    Key("nvi_dev_list", "words", (), ""),
+    Key("lib_dirs_list_nvidia", "words", (), ""),
     Key("valid_host_env", "words", ("TERM", "PATH", "PROOT_TMP_DIR"), ""),
     Key("invalid_host_env", "words", ("VTE_VERSION",), ""),
     Key("http_proxy", "text", "", ""),
@@ -56,12 +64,12 @@ _BY_NAME = {key.name: key for key in KEYS}
 #: more); a file that has them is still a good file.
 OBSOLETE = frozenset("""
     homedir config tarball_release installinfo installretry dri_list mountpoint_prefixes
-    default_execution_modes default_execution_mode proot_noseccomp ld_so_cache fakechroot_so
+    default_execution_modes default_execution_mode proot_noseccomp ld_so_cache
     fakechroot_expand_symlinks fakechroot_cmd_subst fakechroot_libc libc_search
-    lib_dirs_list_nvidia lib_dirs_list_essential lib_dirs_list_append access_files
-    use_patchelf_executable use_singularity_executable runc_nomqueue runc_capabilities
+    lib_dirs_list_essential lib_dirs_list_append access_files
+    runc_nomqueue runc_capabilities
     singularity_options cpu_affinity_exec_tools location download_timeout http_agent
-    use_curl_executable docker_registries nvi_etc_list nvi_bin_list nvi_lib_list nvi_dev_list
+    use_curl_executable docker_registries
     """.split())
 
 

@@ -27,10 +27,32 @@ class Engine(object):
     def __init__(self, program):
         self.program = program
 
+    def prepare(self, mode):
+        """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
+
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
         raise NotImplementedError
 
 
-#: What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons.
-EnginePlan = namedtuple("EnginePlan", "argv env files warnings reasons")
+class EnginePlan(namedtuple("EnginePlan", "argv env files warnings reasons directory")):
+    """What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons;
+    directory (str): of the host, to start it in, "" where that makes no difference."""
+
+    __slots__ = ()
+
+    def __new__(cls, argv, env, files, warnings, reasons, directory=""):
+        return super(EnginePlan, cls).__new__(cls, argv, env, files, warnings, reasons, directory)
+
+
+def is_older(version, other):
+    """Whether ``version`` (str: numbers between dots) is of an earlier release than ``other``."""
+    return _numbers(version) < _numbers(other)
+
+
+def _numbers(version):
+    numbers = []
+    for part in version.split("."):
+        digits = part[:len(part) - len(part.lstrip("0123456789"))]
+        numbers.append(int(digits or 0))
+    return numbers

@@ -45,6 +45,9 @@ class PRoot(Engine):
         if launch.kernel:
             argv += ["-k", launch.kernel]
             reasons.append(("-k", "asked for, or the host's kernel is too old for the image"))
+        if launch.emulator:
+            argv += ["-q", launch.emulator]
+            reasons.append(("-q", "the programs are for another processor"))
         for port in launch.ports:
             argv += ["-p", "%d:%d" % (port.container, port.host)]
         if launch.hostname:

@@ -37,26 +37,44 @@ def user_namespaces():
     failure = _in_child(attempt)
     if failure is None:
         return Probe(True, "user namespaces work")
-    return Probe(False, "no user namespaces (%s)%s" % (failure, _userns_advice()))
+    advice = ""
+    for switch in namespace_switches():
+        advice = ": /proc/sys/%s is %s" % (switch.name.replace(".", "/"), switch.value)
+        break
+    else:
+        if _is_filtered():
+            advice = ": a seccomp filter is on, as in containers"
+    return Probe(False, "no user namespaces (%s)%s" % (failure, advice))
 
 
-def _userns_advice():
-    """Which of the usual switches is off (each is a file that says so)."""
-    for path, bad in (("/proc/sys/kernel/unprivileged_userns_clone", "0"),
-                      ("/proc/sys/user/max_user_namespaces", "0"),
-                      ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")):
-        if _read(path) == bad:
-            return ": %s is %s" % (path, bad)
-    return ""
+#: A setting of sysctl(8) that forbids namespaces: name, value that it has, value that allows them.
+Switch = namedtuple("Switch", "name value wanted")
+
+
+def namespace_switches():
+    """Return the Switches that are off for ordinary users here (list)."""
+    # 15000 is what kernels take by themselves on a machine of 4 GB
+    known = (Switch("kernel.unprivileged_userns_clone", "0", "1"),
+             Switch("user.max_user_namespaces", "0", "15000"),
+             Switch("user.max_mnt_namespaces", "0", "15000"),
+             Switch("kernel.apparmor_restrict_unprivileged_userns", "1", "0"))
+    return [switch for switch in known
+            if _read("/proc/sys/" + switch.name.replace(".", "/")) == switch.value]
 
 
 def ptrace_is_doubtful():
     """Whether something on this host may forbid ptrace(2): cheap, and never wrong with no."""
-    scope = _read("/proc/sys/kernel/yama/ptrace_scope")
-    if scope in ("2", "3"):
-        return True
-    status = _read("/proc/self/status")
-    return "Seccomp:\t2" in status
+    return yama_scope() in ("2", "3") or _is_filtered()
+
+
+def yama_scope():
+    """Return the ptrace_scope of the security module Yama (str), "" where that is not in use."""
+    return _read("/proc/sys/kernel/yama/ptrace_scope")
+
+
+def _is_filtered():
+    """Whether a seccomp filter is on this process, its own or its container's."""
+    return "Seccomp:\t2" in _read("/proc/self/status")
 
 
 def ptrace():
@@ -72,11 +90,31 @@ def ptrace():
     if failure is None:
         return Probe(True, "ptrace works")
     advice = ""
-    if _read("/proc/sys/kernel/yama/ptrace_scope") in ("2", "3"):
+    if yama_scope() in ("2", "3"):
         advice = ": /proc/sys/kernel/yama/ptrace_scope is above 1"
-    elif "Seccomp:\t2" in _read("/proc/self/status"):
+    elif _is_filtered():
         advice = ": a seccomp filter is on, as in containers"
     return Probe(False, "ptrace is forbidden (%s)%s" % (failure, advice))
+
+
+def seccomp():
+    """Whether a process may put a seccomp filter on itself, which makes PRoot in mode P1 fast."""
+    def attempt():
+        import ctypes
+        import struct
+        pr_set_no_new_privs, pr_set_seccomp, mode_filter = 38, 22, 2  # prctl.h, seccomp.h
+        libc = ctypes.CDLL(None, use_errno=True)
+        # struct sock_fprog with one instruction: return, allowed (filter.h)
+        buffer = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0x7fff0000))
+        program = struct.pack("HP", 1, ctypes.addressof(buffer))
+        if libc.prctl(pr_set_no_new_privs, 1, 0, 0, 0) != 0 \
+                or libc.prctl(pr_set_seccomp, mode_filter, program, 0, 0) != 0:
+            return "prctl", ctypes.get_errno()
+        return None
+
+    failure = _in_child(attempt)
+    return Probe(failure is None, "seccomp filters work" if failure is None
+                 else "no seccomp filters (%s)" % failure)
 
 
 def _in_child(attempt):

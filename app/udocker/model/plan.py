@@ -5,23 +5,25 @@ from collections import namedtuple
 from udocker.model.reference import printable
 
 
-class Launch(namedtuple("Launch", "instance bundle root argv env cwd binds identity hostname "
-                                  "kernel ports tty settings")):
+class Launch(namedtuple("Launch", "instance bundle root program argv env cwd binds identity hostname "
+                                  "kernel ports tty emulator settings")):
     """A process in a container, before any engine has a say.
 
     instance (str: a name that no other run has), bundle (str: the container's directory),
-    root (str: host path of the root file system), argv (tuple of str: the program as a path in
-    the container, and its arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
+    root (str: host path of the root file system), program (str: what is to be executed, as a path
+    in the container), argv (tuple of str: its name and arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
     in order), identity (Identity), hostname (str), kernel (str: release to tell, or ""),
-    ports (tuple of Port), tty (bool: a terminal on both ends), settings (EngineSettings).
+    ports (tuple of Port), tty (bool: a terminal on both ends), emulator (str: host path of what
+    plays the processor that the program is for, "" for none), settings (EngineSettings).
     """
 
     __slots__ = ()
 
 
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink")
+#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
+#: host's environment).
+EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
@@ -38,14 +40,15 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
         return self.uid == 0
 
 
-class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env files "
-                                                "binds mountpoints cpus warnings reasons")):
+class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env "
+                                                "directory files binds mountpoints cpus warnings reasons")):
     """What will be executed, and why.
 
-    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), mountpoints (tuple of
-    (str, bool): paths to be made in the root file system, is it a directory), cpus (tuple of int: the
-    processors to run on, empty for all), warnings (tuple of str),
-    reasons (tuple of (str, str): what was decided, why).
+    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the
+    engine's own), directory (str: of the host, to start in; "" for ours), files (tuple of
+    PlannedFile), binds (tuple of Bind), mountpoints (tuple of (str, bool): paths to be made in the
+    root file system, is it a directory), cpus (tuple of int: the processors to run on, empty for
+    all), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why).
     """
 
     __slots__ = ()
@@ -55,6 +58,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         return {
             "engine": self.engine, "mode": self.mode, "container": self.container,
             "program": self.program, "argv": list(self.argv), "env": dict(self.env),
+            "directory": self.directory,
             "files": [{"name": file.name, "content": file.content.decode("utf-8", "replace")}
                       for file in self.files],
             "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}

@@ -137,14 +137,14 @@ class BlobDownload(object):
         self._etag = etag
         expected = self._size - self._done
         if response.length not in (None, expected):
-            raise SizeMismatch("the registry sends %d bytes of %s, which has %d"
+            raise SizeMismatch("the server sends %d bytes of %s, which has %d"
                                % (response.length, self._digest, expected))
         return True
 
     def _restart(self, complaint):
         self._restarts += 1
         if self._restarts > MAX_RESTARTS:
-            raise RegistryError("the registry " + complaint % str(self._digest))
+            raise RegistryError("the server " + complaint % str(self._digest))
         self._reset()
 
     def _copy(self, response):
@@ -186,7 +186,7 @@ class BlobDownload(object):
             raise DigestMismatch(
                 "what came for %s has the digest %s:%s"
                 % (self._digest, self._digest.algorithm, self._hash.hexdigest()),
-                "the registry or something on the way changed it; nothing of it was kept")
+                "the server or something on the way changed it; nothing of it was kept")
 
 
 def _strong(etag):

@@ -50,7 +50,7 @@ def connection_failure(error, host, proxy_host=""):
         return ConnectionFailed("cannot reach the proxy %s: %s"
                                 % (printable(proxy_host), _reason(chain)),
                                 "check --httpproxy, http_proxy and https_proxy")
-    whom = "registry " + printable(host)
+    whom = printable(host)
     for cause in chain:
         if isinstance(cause, exceptions.SSLError) and not isinstance(cause, ssl.SSLError):
             continue  # urllib3's wrapper: what it wraps comes later in the chain

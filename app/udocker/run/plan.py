@@ -3,6 +3,7 @@
 ``make_plan`` is pure but for looks at files through the view that it is given.
 """
 
+import os
 import posixpath
 
 from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
@@ -17,8 +18,10 @@ MAX_ACCOUNTS_FILE = 32 * 1024 * 1024
 PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 #: Variables that steer an engine or us; an image has no business setting them.
-_ENGINE_VARIABLES = ("PROOT_", "UDOCKER_")
+_ENGINE_VARIABLES = ("PROOT_", "UDOCKER_", "FAKECHROOT_")
 _FALLBACK_SHELL = "/bin/sh"
+#: Scripts whose interpreter is a script, and so on: execve(2) stops there too.
+MAX_INTERPRETERS = 5
 #: What a processor runs beside what it is for.
 _ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
 #: GOARCH -> QEMU's name, where they differ.
@@ -43,16 +46,19 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                        warnings)
     cwd = _workdir(spec, config, env, view, binds, reasons)
     argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
-    _require_runnable(program, binds, view, facts, choice.mode)
+    emulator = _emulator(program, config, binds, view, facts, choice.mode, host_env)
+    if choice.mode.startswith("F"):
+        program, argv = _loadable(program, argv, view, binds, choice.mode)
     launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
-                    argv, env, cwd, binds, who,
+                    program, argv, env, cwd, binds, who,
                     spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
-                    _kernel(spec, facts), spec.ports, tty,
+                    _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
-                                   settings.proot_killonexit, settings.proot_link2symlink))
+                                   settings.proot_killonexit, settings.proot_link2symlink,
+                                   host_env))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
-                         engine.env, tuple(files) + engine.files, binds,
+                         engine.env, engine.directory, tuple(files) + engine.files, binds,
                          _mountpoints(binds, view), _cpus(spec.cpus),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
 
@@ -82,6 +88,10 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     if user is None and config is not None and config.user:
         user = UserSpec.parse(config.user)
         reasons.append(("user %s" % str(user), "the image says so"))
+    if mode[0] == "F" and (user is None or user.user in ("root", 0)) \
+            or mode[0] == "S" and user is None:
+        user = UserSpec(facts.user, None)
+        reasons.append(("user %s" % facts.user, "nobody becomes root in mode %s" % mode))
     if spec.host_auth:
         passwd, group = view.read_host(PASSWD), view.read_host(GROUP)
     else:
@@ -185,17 +195,57 @@ def _command(spec, config, settings, env, cwd, view, binds, warnings):
     return argv, found
 
 
-def _require_runnable(program, binds, view, facts, mode):
-    """Raise CommandNotExecutable if ``program`` is for a processor that is not here."""
+def _emulator(program, config, binds, view, facts, mode, host_env):
+    """Return the path of the emulator that ``program`` needs, "" if it needs none.
+
+    CommandNotExecutable if it is for a processor that is not here, and nothing plays its part.
+    """
     there = view.architecture(program, binds)
+    if not there and config is not None and config.platform is not None:
+        there = config.platform.architecture  # a script: it is for whatever the image is for
     if not there or there in _ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
-        return
-    if mode.startswith("R") and view.host_kind(
-            "/proc/sys/fs/binfmt_misc/qemu-" + _QEMU_NAMES.get(there, there)):
-        return  # the kernel starts the emulator by itself
+        return ""
+    name = "qemu-" + _QEMU_NAMES.get(there, there)
+    hint = "pull the image with --platform=linux/%s" % facts.architecture
+    if mode.startswith("P"):
+        for file_name in (name + "-static", name):  # the static one needs nothing of the image
+            for directory in host_env.get("PATH", "").split(":"):
+                path = posixpath.join(directory, file_name)
+                if path.startswith("/") and view.host_kind(path) == "executable":
+                    return path
+        hint += ", or have %s in PATH (Debian's package qemu-user-static)" % name
+    elif view.host_kind("/proc/sys/fs/binfmt_misc/" + name):
+        return ""  # the kernel starts the emulator by itself
+    else:
+        hint += ", or run it in mode P1 with %s in PATH" % name
     raise CommandNotExecutable("cannot execute %s: it is for %s, and this machine is %s"
-                               % (quoted(program), there, facts.architecture),
-                               "pull the image with --platform=linux/%s" % facts.architecture)
+                               % (quoted(program), there, facts.architecture), hint)
+
+
+def _loadable(program, argv, view, binds, mode):
+    """Return (program, argv) of what a dynamic loader is to load: no script, and nothing static.
+
+    program (str): with links resolved. CommandNotExecutable where there is no such thing.
+    """
+    for _ in range(MAX_INTERPRETERS):
+        real = view.real_path(program, binds)
+        start = view.read_start(real, binds)
+        if start[:4] == b"\x7fELF":
+            if not view.elf(real, binds).interpreter:
+                raise CommandNotExecutable(
+                    "cannot execute %s: it is statically linked, and mode %s reaches only what is "
+                    "dynamically linked" % (quoted(program), mode), "modes P1 and R1 can")
+            return real, argv
+        if start[:2] != b"#!":
+            return view.real_path(_FALLBACK_SHELL, binds), (_FALLBACK_SHELL, program) + argv[1:]
+        # execve(2): one word after the interpreter, blanks and all
+        words = os.fsdecode(start[2:].split(b"\n", 1)[0].strip()).split(None, 1)
+        if not words or view.kind(words[0], binds) != "executable":
+            raise CommandNotExecutable("cannot execute %s: there is no interpreter %s"
+                                       % (quoted(program), quoted(" ".join(words))))
+        argv = tuple(words) + (program,) + argv[1:]
+        program = words[0]
+    raise CommandNotExecutable("cannot execute %s: too many interpreters" % quoted(program))
 
 
 def _mountpoints(binds, view):

@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 
-from udocker.errors import EngineError, HostError, UdockerError
+from udocker.errors import EngineError, HostError
 from udocker.host import files, tree
 from udocker.model.reference import quoted
 
@@ -51,21 +51,6 @@ def run(plan):
     signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
     status = os.waitpid(pid, 0)[1]
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
-def make_mountpoints(plan, container):
-    """Make what the volumes of ``plan`` cover in the root file system of ``container``.
-
-    As docker does, and so that ``ls`` shows them. Where that is not allowed the engines help
-    themselves.
-    """
-    if plan.mountpoints:
-        with tree.Root(container.root) as root:
-            for path, is_directory in plan.mountpoints:
-                try:
-                    root.make_mountpoint(path, is_directory)
-                except UdockerError:
-                    pass
 
 
 def _prepare(plan):
@@ -122,6 +107,8 @@ def _execute(plan, argv):
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
     try:
+        if plan.directory:
+            os.chdir(plan.directory)
         os.execve(argv[0], argv, dict(plan.env))
     except OSError as error:
         if error.errno == errno.E2BIG:

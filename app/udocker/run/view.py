@@ -55,16 +55,30 @@ class ContainerView(object):
 
         A script is for none; what its interpreter is for is not looked at.
         """
-        bind = covering(path, binds)
         try:
-            if bind is None:
-                opened = self._root.open_file(path)
-            else:
-                opened = open(bind.source + path[len(bind.target):], "rb")
-            with opened:
-                return read_elf(opened).architecture
+            return self.elf(path, binds).architecture
         except (UdockerError, OSError):
             return ""
+
+    def elf(self, path, binds):
+        """Return the Elf that the program ``path`` (str) is; CorruptData, NotFound or OSError."""
+        with self._open(path, binds) as opened:
+            return read_elf(opened)
+
+    def read_start(self, path, binds):
+        """Return the first bytes of the file ``path`` (str); NotFound or OSError."""
+        with self._open(path, binds) as opened:
+            return opened.read(256)
+
+    def real_path(self, path, binds):
+        """Return ``path`` (str) with links resolved, those of the root file system."""
+        return path if covering(path, binds) else self._root.real_path(path)
+
+    def _open(self, path, binds):
+        bind = covering(path, binds)
+        if bind is None:
+            return self._root.open_file(path)
+        return open(bind.source + path[len(bind.target):], "rb")
 
     @staticmethod
     def read_host(path):

@@ -43,6 +43,16 @@ class Container(namedtuple("Container", "id path names")):
     def is_protected(self):
         return os.path.exists(self.path + "/PROTECT")
 
+    @property
+    def has_nvidia(self):
+        """Whether the host's NVIDIA driver is to be shown inside."""
+        return os.path.exists(self.path + "/nvidia")
+
+    @property
+    def is_patched(self):
+        """Whether its programs are not those of its image (engine/patching.py)."""
+        return os.path.exists(self.path + "/patch.undo")
+
     def config(self):
         """Return the ImageConfig in its container.json; NotFound or CorruptData."""
         path = self.path + "/container.json"
@@ -172,11 +182,19 @@ class ContainerStore(object):
         with tree.naming(path):
             os.unlink(path)
 
+    @staticmethod
+    def set_mode(container, mode):
+        """Write down that ``container`` runs in ``mode`` (str: P1 ...)."""
+        files.write_atomic(container.path + "/execmode", mode.encode("ascii"))
+
+    @staticmethod
+    def set_nvidia(container):
+        """Write down that ``container`` is to see the host's NVIDIA driver."""
+        files.write_atomic(container.path + "/nvidia", b"")
+
     def remove(self, container):
         """Delete ``container`` and its names. From its first moment on it is no container."""
-        if container.is_protected:
-            raise Refused("container %s is protected" % container.id,
-                          "to end that remove %s/PROTECT" % container.path)
+        require_unprotected(container)
         for name in container.names:
             with tree.naming(os.path.join(self._top, name)):
                 try:
@@ -218,6 +236,13 @@ class ContainerStore(object):
             raise Refused("%s is the start of %d container ids" % (quoted(text), len(found)),
                           "give more of it")
         return self._with_names(found[0]) if found else None
+
+
+def require_unprotected(container):
+    """Raise Refused if ``container`` is protected."""
+    if container.is_protected:
+        raise Refused("container %s is protected" % container.id,
+                      "to end that remove %s/PROTECT" % container.path)
 
 
 def is_name(text):

@@ -1,0 +1,163 @@
+"""OCI runtimes, crun and runC: real namespaces. They need user namespaces.
+
+The bundle's config.json (OCI runtime-spec 1.0.2) is made here, for one user id and without
+cgroups, because an ordinary user in a batch job has neither more ids nor a cgroup of his own.
+
+Modes: R1 runs the command itself; R2 and R3 run it under a PRoot inside, which lets root change
+owners and ids that are not mapped (R2 with PRoot's seccomp filter, R3 without).
+"""
+
+import os
+import posixpath
+
+from udocker.engine.base import Engine, EnginePlan
+from udocker.host.files import remove_tree
+from udocker.host.processes import is_alive
+from udocker.model.plan import PlannedFile
+from udocker.model.spec import Bind
+
+#: What docker gives a container (capabilities(7)); all are about the user namespace only.
+CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
+                "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP",
+                "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT")
+#: Host directories that the runtime mounts itself, so that binding the host's would undo it.
+OWN_MOUNTS = frozenset(["/dev", "/proc", "/sys"])
+#: MPI and PyTorch keep their messages there; docker's 64 MiB break both.
+SHM_SIZE = "2g"
+#: Where PRoot is shown inside: in a file system of the runtime's own, not in that of the image.
+INNER_PROOT = "/dev/.udocker"
+#: What has to lie beside PRoot (engines-build/proot/README.md).
+_PROOT_PARTS = ("", "-loader", "-loader32")
+
+
+class OciRuntime(Engine):
+    """What crun(1) and runc(8) have in common."""
+
+    keeps_state = True
+
+    def __init__(self, program, proot=None):
+        """proot (Program or None): the PRoot of modes R2 and R3."""
+        Engine.__init__(self, program)
+        self._proot = proot
+
+    @staticmethod
+    def forget_dead(state):
+        """Remove from the directory ``state`` (str) what a runtime that was killed left there.
+
+        What is there is called after a container and the process that became the runtime.
+        """
+        for name in os.listdir(state):
+            pid = name.rpartition("-")[2]
+            if pid.isdigit() and not is_alive(int(pid)):
+                remove_tree(os.path.join(state, name))
+
+    def plan(self, launch, mode):
+        import json
+        proot = self._proot if mode in ("R2", "R3") else None
+        spec = runtime_spec(launch, proot, mode == "R2")
+        config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
+        argv, file, reasons = self._command(launch, config)
+        warnings = []
+        if launch.ports:
+            warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
+        if launch.kernel:
+            warnings.append("--kernel changes nothing in mode %s" % mode)
+        env = (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
+        return EnginePlan(argv, env, (file,), tuple(warnings), reasons)
+
+    def _command(self, launch, config):
+        """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""
+        raise NotImplementedError
+
+
+class Crun(OciRuntime):
+    """crun(1)."""
+
+    name = "crun"
+
+    def _command(self, launch, config):
+        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled",
+                "run", "--config", "{config}", "--bundle", launch.bundle, launch.instance)
+        return (argv, PlannedFile("config", config, ""),
+                (("--cgroup-manager=disabled", "an ordinary user owns no cgroup"),))
+
+
+class Runc(OciRuntime):
+    """runc(8)."""
+
+    name = "runc"
+
+    def _command(self, launch, config):
+        # it reads config.json from its bundle and from nowhere else
+        bundle = os.path.join(launch.settings.state, "bundle-" + launch.instance)
+        argv = (self.program.path, "--root", launch.settings.state, "--rootless", "true",
+                "run", "--bundle", bundle, launch.instance)
+        return (argv, PlannedFile("config", config, bundle + "/config.json"),
+                (("--rootless", "an ordinary user owns no cgroup"),))
+
+
+def runtime(program, proot=None):
+    """Return the OciRuntime that drives ``program`` (Program), by the name of its file."""
+    is_runc = os.path.basename(program.path).startswith("runc")
+    return (Runc if is_runc else Crun)(program, proot)
+
+
+def runtime_spec(launch, proot=None, may_filter=True):
+    """Return the config.json (dict; OCI runtime-spec 1.0.2, config.md) of ``launch``.
+
+    proot (Program or None): runs the command; may_filter (bool): with its seccomp filter.
+    """
+    capabilities = list(CAPABILITIES)
+    args, env, tools = list(launch.argv), list(launch.env), []
+    if proot is not None:
+        inner = posixpath.join(INNER_PROOT, os.path.basename(proot.path))
+        args = [inner, "--kill-on-exit"] + (["-0"] if launch.identity.is_root else []) \
+            + ["-w", launch.cwd] + args
+        env += [] if may_filter else [("PROOT_NO_SECCOMP", "1")]
+        tools = [_bind_mount(Bind(proot.path + part, inner + part, True)) for part in _PROOT_PARTS
+                 if os.path.exists(proot.path + part)]
+    identity = launch.identity
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": launch.tty,
+            "user": {"uid": identity.uid, "gid": identity.gid},
+            "args": args,
+            "env": ["%s=%s" % item for item in env],
+            "cwd": launch.cwd,
+            "capabilities": {name: capabilities for name in
+                             ("bounding", "effective", "permitted", "inheritable", "ambient")},
+            "noNewPrivileges": True,
+        },
+        "root": {"path": launch.root, "readonly": False},
+        "hostname": launch.hostname,
+        "mounts": _own_mounts() + [_bind_mount(bind) for bind in launch.binds
+                                   if bind.target not in OWN_MOUNTS] + tools,
+        "linux": {
+            "uidMappings": [{"containerID": identity.uid, "hostID": identity.host_uid, "size": 1}],
+            "gidMappings": [{"containerID": identity.gid, "hostID": identity.host_gid, "size": 1}],
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "user")],
+        },
+    }
+
+
+def _own_mounts():
+    return [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+         "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+        {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+         "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=" + SHM_SIZE]},
+        {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
+         "options": ["nosuid", "noexec", "nodev"]},
+        # sysfs can only be mounted by who owns the network namespace, and that is the host's
+        {"destination": "/sys", "type": "none", "source": "/sys",
+         "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]},
+    ]
+
+
+def _bind_mount(bind):
+    return {"destination": bind.target, "type": "none", "source": bind.source,
+            "options": ["rbind", "nosuid", "nodev", "ro" if bind.read_only else "rw"]}

@@ -1,0 +1,84 @@
+"""What runs made in a root file system to mount over, remembered so that it can be removed again.
+
+As udocker 1.3.x has it: ``.mountpoints/#a#b#c -> #a`` says that ``/a/b/c`` was made, and that
+``/a`` was there before.
+"""
+
+import os
+
+from udocker.errors import UdockerError
+from udocker.host import files, tree
+
+DIRECTORY = ".mountpoints"
+#: Bytes of a name in a directory: a path that is longer cannot be remembered this way.
+_MAX_NAME = 255
+
+
+def make(container, mountpoints):
+    """Make ``mountpoints`` (sequence of (path, is it a directory)) in ``container``.
+
+    As docker does, and so that ``ls`` shows them. Where that is not allowed the engines help
+    themselves.
+    """
+    with tree.Root(container.root) as root:
+        for path, is_directory in mountpoints:
+            try:
+                topmost = root.make_mountpoint(path, is_directory)
+                if topmost is not None:
+                    _remember(container, root.real_path(path), os.path.dirname(topmost))
+            except UdockerError:
+                pass
+
+
+def remove(container):
+    """Remove what was made, as far as nobody has put something into it since."""
+    directory = os.path.join(container.path, DIRECTORY)
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    with tree.Root(container.root) as root:
+        for name in sorted(names, reverse=True):  # what is below goes first
+            path = name.replace("#", "/")
+            with tree.naming(directory):
+                before = os.readlink(os.path.join(directory, name)).replace("#", "/")
+            while len(path) > len(before.rstrip("/")) and path.startswith(before):
+                if not _remove_empty(root, path):
+                    break
+                path = os.path.dirname(path)
+    files.remove_tree(directory)
+
+
+def _remember(container, path, before):
+    directory = os.path.join(container.path, DIRECTORY)
+    name = path.replace("/", "#")
+    if len(os.fsencode(name)) > _MAX_NAME or "#" in path:
+        return
+    files.make_directories(directory)
+    with tree.naming(directory):
+        try:
+            os.symlink(before.replace("/", "#"), os.path.join(directory, name))
+        except FileExistsError:
+            pass  # another run was as quick
+
+
+def _remove_empty(root, path):
+    """Remove the empty directory or file ``path``; return whether it is gone."""
+    try:
+        fd, name = root.resolve(path, follow=False)
+    except UdockerError:
+        return True  # somebody removed more
+    try:
+        try:
+            os.rmdir(name, dir_fd=fd)
+        except NotADirectoryError:
+            if os.stat(name, dir_fd=fd, follow_symlinks=False).st_size:
+                return False
+            os.unlink(name, dir_fd=fd)
+        return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

@@ -1,0 +1,54 @@
+"""Run a program for which a directory is mounted as an administrator might have it.
+
+usage: python3 mounts.py noexec|ro|dead DIRECTORY PROGRAM [ARGUMENT...]
+
+noexec, ro: with that flag. dead: a file system whose server answers nothing. All of it happens in
+namespaces of this process, which stays the user that it was, and is gone with it.
+"""
+
+import ctypes
+import os
+import sys
+
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # sched.h
+MS_BIND, MS_REC, MS_REMOUNT = 0x1000, 0x4000, 0x20  # mount.h
+FLAGS = {"ro": 0x1, "noexec": 0x8}
+#: What a mount has already it has to keep (mount_namespaces(7)): statvfs(3)'s bit -> mount(2)'s.
+KEPT = ((os.ST_RDONLY, 0x1), (os.ST_NOSUID, 0x2), (os.ST_NODEV, 0x4), (os.ST_NOEXEC, 0x8),
+        (os.ST_NOATIME, 0x400), (os.ST_NODIRATIME, 0x800), (os.ST_RELATIME, 0x200000))
+
+
+def mount(source, target, kind, flags, data=None):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(source, os.fsencode(target), kind, flags, data) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
+def enter():
+    uid, gid = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "no user namespaces")
+    for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (uid, uid)),
+                       ("gid_map", "%d %d 1" % (gid, gid))):
+        with open("/proc/self/" + name, "w") as file:
+            file.write(text)
+
+
+def change(kind, directory):
+    enter()
+    if kind == "dead":
+        fd = os.open("/dev/fuse", os.O_RDWR)
+        os.set_inheritable(fd, True)  # who has it is the server, and it never reads
+        options = "fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (fd, os.getuid(), os.getgid())
+        mount(b"dead", directory, b"fuse", 0, options.encode("ascii"))
+        return
+    mount(os.fsencode(directory), directory, None, MS_BIND | MS_REC)
+    there = os.statvfs(directory).f_flag
+    flags = sum(flag for bit, flag in KEPT if there & bit)
+    mount(None, directory, None, MS_BIND | MS_REMOUNT | flags | FLAGS[kind])
+
+
+if __name__ == "__main__":
+    change(sys.argv[1], sys.argv[2])
+    os.execvp(sys.argv[3], sys.argv[3:])
