@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.engines.conftest import MACHINE, NAME, _compiled
+from tests.engines.conftest import MACHINE, NAME, compile_program
 
 pytestmark = pytest.mark.skipif(MACHINE != "x86_64", reason="the loader's name is that of x86_64")
 
@@ -79,9 +79,9 @@ def library(engines):
 @pytest.fixture(scope="session")
 def container(library, trixie_root, tmp_path_factory):
     bound = tmp_path_factory.mktemp("bound")
-    _compiled("fakechroot_calls.c", str(bound / "glibc-calls"), "-pthread")
-    _compiled(os.path.join("musl-root", "calls.c"), str(bound / "calls"))
-    _compiled("guest.c", str(bound / "static"), "-static", "-pthread")
+    compile_program("fakechroot_calls", str(bound / "glibc-calls"), "-pthread")
+    compile_program(os.path.join("musl-root", "calls"), str(bound / "calls"))
+    compile_program("guest", str(bound / "static"))
     (bound / "sub").mkdir()
     (bound / "near").symlink_to("file")
     (bound / "absolute").symlink_to("/etc/debian_version")
@@ -257,17 +257,17 @@ def test_a_path_that_is_too_long_is_an_error(container):
     assert said.startswith("inside\n") and said.endswith("File name too long\n")
 
 
-def test_programs_that_name_their_loader(container, tmp_path):
+def test_programs_that_name_their_loader(container, engines):
     """F3; and what is new, and does not name it, is started with the loader all the same."""
-    patchelf = shutil.which("patchelf")
-    if patchelf is None:
-        pytest.skip("no patchelf")
+    patchelf = os.path.join(engines, "bin", "patchelf-" + NAME)
+    if not os.path.exists(patchelf):
+        pytest.skip("no patchelf for %s" % MACHINE)
     os.mkdir(container.root + "/tmp/fakechroot-test/bin")
     try:
         for name in ("sh", "cat", "readlink", "env"):
             path = "%s/tmp/fakechroot-test/bin/%s" % (container.root, name)
             shutil.copy(container.root + container.resolved("/bin/" + name), path)
-            subprocess.check_call([patchelf, "--set-interpreter", container.loader, path])
+            subprocess.check_call([patchelf, "--set-root-prefix", container.root, path])
         environment = dict(container.environment, PATH="/tmp/fakechroot-test/bin:/usr/bin:/bin",
                            FAKECHROOT_PATCH_ELFLOADER=container.loader)
         script = "cat %s; readlink /proc/self/exe; env -i /bin/cat %s; sort %s; exit 5" % (INSIDE, INSIDE, INSIDE)
