@@ -176,7 +176,7 @@ def test_libraries_and_their_names(guest):
     ("popen", "cat /etc/inside", "contained"), ("system", "cat /etc/inside > /tmp/x; exit 7", "7"), ("execlp", "it", "told it"),
     ("posix_spawn", "/usr/bin/script", "/usr/bin/script 2:a:b c\n5")])
 def test_programs_are_started_in_the_container(guest, call, word, said):
-    assert guest.says("/bin/calls", call, word) == said + "\n"
+    assert guest.says("/bin/calls", call, word).rstrip("\n") == said
 
 
 @pytest.mark.parametrize("way, said", [("setenv", "contained\n11"), ("clearenv", "contained\n1"), ("environ", "contained\n1"),
@@ -189,8 +189,8 @@ def test_the_shell(guest):
     assert guest.says("/bin/sh", "-c", "pwd; cd etc; pwd; cat < inside | grep -c cont; script 1 '2 3' || echo $?; (exit 9); echo $?") \
         == "/\n/etc\n1\n/usr/bin/script 2:1:2 3\n5\n9\n"
     assert guest("/bin/sh", "-c", "exit 3") == (3, "")
-    assert guest.says("/bin/ls", "/etc") == "group\ninside\npasswd\nshells\n"
-    assert guest.says("/bin/find", "/etc", "-name", "in*", "-exec", "cat", "{}", ";") == "contained\n"
+    assert guest.says("/bin/sh", "-c", "ls /etc | sort") == "group\ninside\npasswd\nshells\n"
+    assert guest.says("/bin/find", "/etc", "-name", "in*") == "/etc/inside\n"
 
 
 def test_files_are_made_in_the_container(guest):
