@@ -1,4 +1,4 @@
-"""``udocker create``, ``ps``, ``rm``, ``name`` and ``rmname``."""
+"""``udocker create``, ``clone``, ``ps``, ``rm``, ``name``, ``rename`` and ``rmname``."""
 
 import os
 
@@ -25,6 +25,37 @@ def create(context, values, arguments):
     image = ensure_image(context, ImageReference.parse(name), values)
     container = create_container(store, image, wanted, context.output.warning)
     context.output.result(container.id)
+
+
+def clone(context, values, arguments):
+    """Copy a container and print the id of the copy, and nothing else."""
+    (text,) = arguments_of("clone", arguments, 1, 1)
+    from udocker.host.copytree import copy_tree
+    from udocker.host.files import tree_size
+    store = context.containers
+    container = store.find(text)
+
+    def fill(path):
+        with context.output.progress(lambda: tree_size(container.path)) as meter:
+            left_out = copy_tree(container.path, path, (b"PROTECT",), meter.of_blob())
+        left_out.warn(context.output.warning)
+
+    made = store.make(values["name"] or "", fill)
+    settle(context, made)
+    context.output.result(made.id)
+
+
+def settle(context, container):
+    """Set up again what in the copy ``container`` names the place of the original (modes F)."""
+    if not container.is_patched:
+        return
+    from udocker.cli.setup import switch
+    try:
+        with context.locked():
+            switch(context, container, container.mode, True)
+    except BaseException:
+        context.containers.remove(container)
+        raise
 
 
 def ps(context, values, arguments):
@@ -71,6 +102,12 @@ def name(context, values, arguments):
     """Give a container one more name."""
     container, wanted = arguments_of("name", arguments, 2, 2)
     context.containers.set_name(context.containers.find(container), wanted)
+
+
+def rename(context, values, arguments):
+    """Give a container another name in place of one that it has."""
+    old, new = arguments_of("rename", arguments, 2, 2)
+    context.containers.rename(old, new)
 
 
 def rmname(context, values, arguments):
