@@ -125,7 +125,7 @@ class Loader(object):
 
     def _docker_images(self, archive):
         if not archive.has("manifest.json"):
-            raise CorruptData("%s is neither a docker archive nor an OCI layout" % archive)
+            raise _no_archive(archive)
         return [Found(tuple(_familiar(ImageReference.parse(name)) for name in names),
                       lambda config=config, layers=layers:
                       self._store_docker(archive, config, layers))
@@ -177,6 +177,11 @@ class Loader(object):
             raise type(error)("%s: layer %s: %s" % (archive, quoted(name), error.message), error.hint)
 
 
+def _no_archive(archive):
+    return CorruptData("%s is neither a docker archive nor an OCI layout" % archive,
+                       "'udocker import' takes root file systems")
+
+
 def _verified(archive, descriptor):
     """Return the bytes of the document ``descriptor`` points at."""
     import hashlib
@@ -197,6 +202,8 @@ def _docker_entries(archive):
     """Return [(names, config member, layer members)] of a manifest.json."""
     try:
         entries = loads(archive.read("manifest.json", MAX_DOCUMENT))
+        if isinstance(entries, dict):  # skopeo's dir: has one image's manifest under this name
+            raise _no_archive(archive)
         found = [(tuple(entry.get("RepoTags") or ()), entry["Config"], entry["Layers"])
                  for entry in entries]
         texts = [text for names, config, layers in found for text in names + (config,)] \
