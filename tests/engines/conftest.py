@@ -3,13 +3,14 @@
 UDOCKER_TEST_ENGINES       a bundle to test (default: the one in dist/, else one built for the occasion)
 UDOCKER_TEST_ARCH          the architecture of that bundle (default: this machine's)
 UDOCKER_TEST_PROGRAMS      a directory with guest and probe for it (default: compiled for the occasion)
-UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13, owned by the user who runs the tests
+UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13 with python3, owned by the user who runs the tests
                            (default: made by debootstrap, which only root can)
 
 test_foreign.py sets them all, to run these tests on other architectures.
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MACHINE = os.environ.get("UDOCKER_TEST_ARCH") or os.uname().machine
 BITS = 32 if MACHINE in ("i386", "i686") else 64
+#: What probes there are: by word size, and one for the newer of two instructions that make calls.
+PROBES = (64, 32) + (("scv",) if MACHINE == "ppc64le" else ())
 #: The architecture as the names of engines have it.
 NAME = {"aarch64": "arm64", "i386": "x86", "i686": "x86"}.get(MACHINE, MACHINE)
 
@@ -99,13 +102,19 @@ def compile_program(name, output, *flags, compiler="gcc"):
 
 @pytest.fixture(scope="session")
 def probes(tmp_path_factory):
-    """A function: bits (32 or 64) -> the path of the program that makes one raw system call."""
+    """A function: one of PROBES -> the path of the program that makes one raw system call."""
     directory = tmp_path_factory.mktemp("probes")
     made = {}
     if os.environ.get("UDOCKER_TEST_PROGRAMS"):
         made[BITS] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe")
+        made["scv"] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe-scv")
 
     def probe(bits):
+        if bits == "scv":
+            if bits not in made:
+                made[bits] = compile_program("probe", str(directory / "probe-scv"), "-DSCV")
+            if subprocess.call([made[bits], "chdir", "/"], stdout=subprocess.DEVNULL) == -signal.SIGILL:
+                pytest.skip("this processor has no scv instruction")
         if bits not in made:
             if bits != BITS and MACHINE != "x86_64":
                 pytest.skip("only x86_64 runs programs of another word size here")
@@ -144,7 +153,7 @@ def trixie_root(tmp_path_factory):
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip("no Debian 13: UDOCKER_TEST_TRIXIE_ROOT names none, and debootstrap needs root and to be installed")
     root = str(tmp_path_factory.mktemp("trixie"))
-    done = subprocess.run(["debootstrap", "--variant=minbase", "trixie", root], stdout=subprocess.PIPE,
+    done = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", "trixie", root], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True)
     if done.returncode:
         pytest.skip("debootstrap could not make a Debian 13: %s" % done.stdout.strip().split("\n")[-1])

@@ -13,20 +13,24 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from collections import namedtuple
 
 import pytest
 
-from tests.engines.conftest import HERE, TOP, bundle_of, compile_program
+from tests.conftest import PYZ
+from tests.engines.conftest import TOP, bundle_of, compile_program
 from tests.fakes.machines import Machine, MachineError
 
-PROOT = ("test_proot_process.py", "test_proot_containment.py")
-#: compiler, is_emulated (else the programs run on this machine), files of tests in this folder.
+ENGINES = ("engines/test_proot_process.py", "engines/test_proot_containment.py", "engines/test_crun.py")
+#: Where there is a whole Debian of the architecture; the last two are about udocker itself.
+ALL = ENGINES + ("engines/test_debian.py", "cli/test_inside.py", "cli/test_signals.py")
+#: compiler, is_emulated (else the programs run on this machine), files of tests.
 Row = namedtuple("Row", "compiler is_emulated files")
 ROWS = {
-    "aarch64": Row("aarch64-linux-gnu-gcc", True, PROOT + ("test_crun.py", "test_debian.py")),
-    "ppc64le": Row("powerpc64le-linux-gnu-gcc", True, PROOT + ("test_crun.py", "test_debian.py")),
-    "i386": Row("i686-linux-gnu-gcc", False, PROOT + ("test_crun.py",)),
+    "aarch64": Row("aarch64-linux-gnu-gcc", True, ALL),
+    "ppc64le": Row("powerpc64le-linux-gnu-gcc", True, ALL),
+    "i386": Row("i686-linux-gnu-gcc", False, ENGINES),
 }
 #: A minute or two are usual, where nothing else runs.
 LIMIT_S = 900
@@ -37,7 +41,7 @@ pytestmark = pytest.mark.timeout(LIMIT_S + 300)
 
 
 def functions(file):
-    with open(os.path.join(HERE, file)) as text:
+    with open(os.path.join(TOP, "tests", file)) as text:
         return [node.name for node in ast.parse(text.read()).body if getattr(node, "name", "").startswith("test_")]
 
 
@@ -45,8 +49,9 @@ def everything():
     for arch, row in sorted(ROWS.items()):
         group = pytest.mark.xdist_group(arch)  # one process, and so one boot
         for file in row.files:
+            module = os.path.basename(file)[:-3]
             for function in functions(file):
-                yield pytest.param(arch, file[:-3], function, marks=group, id="%s-%s-%s" % (arch, file[:-3], function))
+                yield pytest.param(arch, file, function, marks=group, id="%s-%s-%s" % (arch, module, function))
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +71,11 @@ def outcomes(tmp_path_factory):
     return ask
 
 
-@pytest.mark.parametrize("arch, module, function", everything())
-def test_on(arch, module, function, outcomes):
-    cases = outcomes(arch).get((module, function), [])
+@pytest.mark.parametrize("arch, file, function", everything())
+def test_on(arch, file, function, outcomes):
+    if file not in files_for(arch):
+        pytest.skip("dist/udocker.pyz does not carry the engines for %s" % arch)
+    cases = outcomes(arch).get((os.path.basename(file)[:-3], function), [])
     wrong = ["%s %s\n%s" % (name, outcome, said) for name, outcome, said in cases if outcome in ("failure", "error")]
     if wrong or not cases:
         pytest.fail("on %s: %s" % (arch, "\n\n".join(wrong) or "it was not run"), pytrace=False)
@@ -84,6 +91,8 @@ def run_there(arch, directory):
         pytest.skip("there is no dist/%s: 'build.py engines %s' makes it" % (os.path.basename(bundle), arch))
     for name in ("guest", "probe"):
         compile_program(name, os.path.join(directory, name), compiler=row.compiler)
+    if arch == "ppc64le":
+        compile_program("probe", os.path.join(directory, "probe-scv"), "-DSCV", compiler=row.compiler)
     if row.is_emulated:
         return parse(in_machine(arch, bundle, directory))
     if os.uname().machine != "x86_64":
@@ -91,8 +100,18 @@ def run_there(arch, directory):
     return parse(on_this_machine(arch, bundle, directory))
 
 
+def files_for(arch):
+    """The row's files, without those about a udocker that has no engines for the architecture."""
+    carried = []
+    if os.path.exists(PYZ):
+        with zipfile.ZipFile(PYZ) as archive:
+            carried = archive.namelist()
+    has_engines = "udocker/engine/bundles/" + bundle_of(arch) in carried
+    return [file for file in ROWS[arch].files if has_engines or not file.startswith("cli/")]
+
+
 def pytest_command(python, arch, results):
-    files = ["tests/engines/" + file for file in ROWS[arch].files]
+    files = ["tests/" + file for file in files_for(arch)]
     return [python, "-m", "pytest", "-q", "--junitxml=" + results] + files
 
 
@@ -105,6 +124,8 @@ def in_machine(arch, bundle, directory):
     script = "cd /udocker && %s >/tmp/said 2>&1; cat /tmp/results || cat /tmp/said" % " ".join(shlex.quote(word) for word in command)
     files = {"/udocker/" + name: os.path.join(TOP, name) for name in CHECKOUT}
     files.update({"/bundle.tar.gz": bundle, "/programs": directory})
+    if os.path.exists(PYZ):
+        files["/udocker/dist/udocker.pyz"] = PYZ
     try:
         machine = Machine(arch, os.environ["UDOCKER_TEST_MACHINES"])
     except MachineError as error:
@@ -119,7 +140,9 @@ def on_this_machine(arch, bundle, directory):
     results = os.path.join(directory, "results")
     with tempfile.TemporaryDirectory(prefix="udt-") as work:
         environ = dict(os.environ, UDOCKER_TEST_ENGINES=bundle, UDOCKER_TEST_PROGRAMS=directory, UDOCKER_TEST_ARCH=arch)
-        environ.pop("UDOCKER_TEST_SKIPS", None)  # what is skipped there is told here
+        # the Debian is not one for `arch`; and what is skipped there is told here
+        for name in ("UDOCKER_TEST_TRIXIE_ROOT", "UDOCKER_TEST_SKIPS"):
+            environ.pop(name, None)
         done = subprocess.run(pytest_command(sys.executable, arch, results) + ["--basetemp=" + os.path.join(work, "tmp")],
                               cwd=TOP, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_S)
         subprocess.call(["chmod", "-R", "u+rwX", work])

@@ -23,7 +23,8 @@ def create(context, values, arguments):
                 raise
             wanted = ""  # 1.3.x: the container is made, without a name
     image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning)
+    container = create_container(store, image, wanted, context.output.warning,
+                                 context.decoders)
     context.output.result(container.id)
 
 

@@ -17,8 +17,9 @@ from udocker.engine.guest import GLIBC, links_that_leave, read_guest
 from udocker.host.files import make_directories
 from udocker.host.tree import Root, naming
 
-#: Programs that make no sense without root, and what is to be started in their place.
-_SUBSTITUTES = ("/sbin/ldconfig=/bin/true", "/usr/sbin/ldconfig=/bin/true")
+#: What would change the loader's cache, which these modes do not use: it succeeds, doing nothing.
+_SUBSTITUTES = ("/sbin/ldconfig=#RETURN(TRUE)#", "/usr/sbin/ldconfig=#RETURN(TRUE)#",
+                "/sbin/ldconfig.real=#RETURN(TRUE)#", "/usr/sbin/ldconfig.real=#RETURN(TRUE)#")
 #: In the container's directory: links to libraries that the loader would look for on the host.
 LINKS = "ld.lib.links"
 
@@ -65,7 +66,6 @@ class Fakechroot(Engine):
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
             "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
-            "FAKECHROOT_AF_UNIX_PATH": launch.settings.tmp,
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
@@ -77,6 +77,7 @@ class Fakechroot(Engine):
         program = _on_host(launch.program, launch)
         if mode in ("F1", "F2"):
             env["FAKECHROOT_ELFLOADER"] = loader
+            env["FAKECHROOT_ARGV0"] = launch.argv[0]
             argv = (loader, program) + launch.argv[1:]
         else:
             argv = (program,) + launch.argv[1:]
@@ -91,7 +92,8 @@ class Fakechroot(Engine):
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"
                             % ", ".join(unprotected))
         return EnginePlan(argv, tuple(env.items()), (), tuple(warnings),
-                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),))
+                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),),
+                          _on_host(launch.cwd, launch))
 
 
 def fakechroot_for(container, mode, locator):
@@ -103,7 +105,7 @@ def fakechroot_for(container, mode, locator):
         locator.patchelf()
         return Fakechroot(locator.fakechroot(GLIBC, None), None, None, {})
     with Root(container.root) as root:
-        guest = read_guest(root)
+        guest = read_guest(root, patching.original_loader(container))
         libraries = links_that_leave(root, guest.directories)
     return Fakechroot(locator.fakechroot(guest.libc, guest.architecture), guest, container,
                       libraries, locator.patchelf() if mode == "F4" else None)
