@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -214,6 +215,34 @@ def test_a_whole_container_goes_on_elsewhere(udocker, demo_home, tmp_path):
     assert udocker.ok("run", "moved", udocker_dir=other).startswith(HELLO)
 
 
+def test_programs_that_name_their_place_are_set_up_in_the_copy(udocker, demo_home):
+    """In mode F3 they name the loader in the container's own directory."""
+    if not list((demo_home / ".udocker" / "lib").glob("*fakechroot*")):
+        pytest.skip("this udocker.pyz carries no fakechroot")
+    root = demo_home / "root"
+    files = ["/bin/cat"] + re.findall(r"(/\S+) \(", subprocess.check_output(
+        ["ldd", "/bin/cat"]).decode("utf-8"))
+    for path in files:
+        target = root / path[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, str(target))
+    (root / "greeting").write_text("found\n")
+    subprocess.check_call(["tar", "-cf", "root.tar", "-C", "root", "."], cwd=str(demo_home))
+    udocker.ok("import", "--tocontainer", "--name=f", "root.tar")
+    udocker.ok("setup", "--execmode=F3", "f")
+    one_line(udocker("export", "-o", "new.tar", "f"), "'udocker setup --execmode=P1 ")
+    udocker.ok("clone", "--name=copy", "f")
+    udocker.ok("export", "--clone", "-o", "clone.tar", "f")
+    udocker.ok("rm", "f")
+    udocker.ok("import", "--clone", "--name=moved", "clone.tar")
+    for name in ("copy", "moved"):
+        assert udocker.ok("run", name, "/bin/cat", "/greeting") == "found\n"
+    udocker.ok("setup", "--execmode=P1", "moved")
+    udocker.ok("export", "-o", "new.tar", "moved")
+    with tarfile.open(str(demo_home / "new.tar")) as archive, open("/bin/cat", "rb") as file:
+        assert archive.extractfile("bin/cat").read() == file.read()
+
+
 @pytest.mark.parametrize("compress", ["gzip", "xz", "bzip2"])
 def test_import_takes_compressed_archives_and_may_remove_them(udocker, demo_home, compress):
     if not shutil.which(compress):
@@ -267,6 +296,7 @@ HOSTILE = {
                                        tars.symlink("container.json", "/etc/passwd")),
     "root is a file": tars.archive(tars.file("ROOT", b"x")),
     "no root": tars.archive(tars.file("container.json", b"{}")),
+    "invalid mode": tars.archive(tars.directory("ROOT"), tars.file("execmode", b"X9")),
     "out": tars.archive(tars.directory("ROOT"), tars.file("../../outside", b"x")),
     "through a link": tars.archive(tars.directory("ROOT"), tars.symlink("ROOT/l", "/../../.."),
                                    tars.symlink("bin", "../..")),

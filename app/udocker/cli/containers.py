@@ -3,9 +3,9 @@
 import os
 
 from udocker.cli import arguments_of
-from udocker.engine.choose import DEFAULT_MODE
-from udocker.errors import AlreadyExists, UdockerError
-from udocker.model.reference import ImageReference, printable
+from udocker.engine.choose import DEFAULT_MODE, MODES
+from udocker.errors import AlreadyExists, CorruptData, UdockerError
+from udocker.model.reference import ImageReference, printable, quoted
 
 
 def create(context, values, arguments):
@@ -47,13 +47,15 @@ def clone(context, values, arguments):
 
 
 def settle(context, container):
-    """Set up again what in the copy ``container`` names the place of the original (modes F)."""
-    if not container.is_patched:
-        return
-    from udocker.cli.setup import switch
+    """Make the copy ``container`` usable, or remove it: in the modes F3 and F4 the programs name
+    the place of the original, and are set up again."""
     try:
-        with context.locked():
-            switch(context, container, container.mode, True)
+        if container.mode and container.mode not in MODES:
+            raise CorruptData("the copy has an invalid execution mode %s" % quoted(container.mode))
+        if container.is_patched:
+            from udocker.cli.setup import switch
+            with context.locked():
+                switch(context, container, container.mode, True)
     except BaseException:
         context.containers.remove(container)
         raise
