@@ -392,6 +392,21 @@ def test_an_archive_is_nothing_for_a_terminal(udocker, demo_home):
         assert b"terminal" in done.stdout or b"no archive on standard input" in done.stdout
 
 
+@pytest.mark.parametrize("words", ["save -o new.tar demo", "load -i demo.tar", "clone c",
+                                   "export -o new.tar c", "import root.tar new:1"])
+def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(udocker, demo_home, demo_archive, words):
+    if not shutil.which("script"):
+        pytest.skip("the program script is not installed")
+    shutil.copy(demo_archive, str(demo_home / "demo.tar"))
+    udocker.ok("export", "-o", "root.tar", "c")
+    command = " ".join(udocker.command()) + " " + words
+    done = subprocess.run(["script", "-qec", command, "/dev/null"], cwd=str(demo_home),
+                          env=udocker.environment({"TERM": "xterm"}), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE)
+    assert done.returncode == 0 and b"%|" in done.stdout
+    assert "%|" not in udocker("save", "-o", "another.tar", "demo").err
+
+
 def test_a_reader_that_goes_away_is_no_error_of_ours(udocker, demo_home):
     process = udocker.start("export", "c", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.read(1000)
