@@ -403,8 +403,8 @@ def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(udocker, demo_home, demo_
     done = subprocess.run(["script", "-qec", command, "/dev/null"], cwd=str(demo_home),
                           env=udocker.environment({"TERM": "xterm"}), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE)
-    assert done.returncode == 0 and b"%|" in done.stdout
-    assert "%|" not in udocker("save", "-o", "another.tar", "demo").err
+    assert done.returncode == 0 and b"  0%" in done.stdout
+    assert "%" not in udocker("save", "-o", "another.tar", "demo").err
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours(udocker, demo_home):
