@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -76,6 +77,11 @@ def podman(home):
         # what it unpacked may belong to other ids
         subprocess.call([PODMAN, "unshare", "rm", "-rf", place + "/root", place + "/run"],
                         env=environ, stderr=subprocess.DEVNULL)
+        # a process of it stays to hold its namespaces
+        for folder, _, names in os.walk(place):
+            if "pause.pid" in names:
+                with open(os.path.join(folder, "pause.pid")) as file:
+                    os.kill(int(file.read()), signal.SIGTERM)
         shutil.rmtree(place)
 
 
