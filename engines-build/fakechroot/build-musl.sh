@@ -6,10 +6,13 @@ set -eu
 MUSL_CC=$CC
 export MUSL_CC
 musl_cc=$DEP_MUSL/bin/musl-cc
+case $ARCH in
+aarch64) CFLAGS="$CFLAGS -mno-outline-atomics" ;;  # gcc's helpers for atomics ask glibc what the processor can do
+esac
 source=$SRC/fakechroot
 
 # What configure would find out, without running it: the functions that this musl has.
-"$($CC -print-prog-name=nm)" -g --defined-only "$DEP_MUSL/lib/libc.a" 2> nm.err | awk 'NF == 3 { print $3 }' | sort -u > functions
+$OBJDUMP -t "$DEP_MUSL/lib/libc.a" | awk '/^[0-9a-f]+ (g| w)/ && !/ \*UND\*/ && !/ \.hidden / { print $NF }' | sort -u > functions
 {
 	cat "$ENGINE_DIR/config-musl.h"
 	# __fxstat is there for programs built with glibc; it knows no 64-bit times.
@@ -52,7 +55,7 @@ done
 
 # No C library is named: the one of the program it is loaded into has all that is missing.
 $musl_cc $CFLAGS -nostdlib -shared -Wl,-O1,--build-id=none,-z,relro,-z,noexecstack $large -o libfakechroot.so *.o -lgcc
-"$($CC -print-prog-name=nm)" -D --undefined-only libfakechroot.so | awk '{ print $2 }' | sort -u > needed
+$OBJDUMP -T libfakechroot.so | awk '/ \*UND\*/ { print $NF }' | sort -u > needed
 if comm -23 needed functions | grep .; then
 	echo "fakechroot: musl has none of these" >&2
 	exit 1

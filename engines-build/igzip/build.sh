@@ -26,7 +26,7 @@ for source in "$isal/igzip/igzip_inflate.c" "$isal/igzip/hufftables_c.c" "$isal/
 	$cc -c "$source" -o "$(basename "$source").o"
 done
 for source in main processor; do
-	$cc -Wall -Wextra -Werror -c "$ENGINE_DIR/$source.c" -o "$source.o"
+	$cc "-DVERSION=\"$VERSION\"" -Wall -Wextra -Werror -c "$ENGINE_DIR/$source.c" -o "$source.o"
 done
 $cc -Wl,--gc-sections,--build-id=none,-z,noexecstack ./*.o -o igzip
 mkdir -p "$OUT/bin"

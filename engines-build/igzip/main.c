@@ -141,6 +141,10 @@ static void member(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		static const char version[] = "igzip " VERSION "\n";
+		return write(1, version, sizeof version - 1) < 0;
+	}
 	for (; argc > 1; argc--)
 		if (strcmp(argv[argc - 1], "-d") && strcmp(argv[argc - 1], "-c") && strcmp(argv[argc - 1], "-dc")) {
 			say("usage: igzip [-dc] < FILE.gz\n");

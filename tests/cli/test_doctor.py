@@ -178,10 +178,18 @@ def test_engines_that_are_missing_are_named(udocker, demo_home):
     assert visit.status == 1 and "'udocker install'" in advice(visit, "user")
 
 
-@pytest.mark.parametrize("name, works", [("crun", ["P1", "P2"]), ("proot", ["R1"])])
-def test_an_engine_that_is_broken_is_named(udocker, demo_home, name, works):
-    path = demo_home / ".udocker" / "bin" / ("%s-%s" % (name, os.uname().machine))
-    path.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+def replace(demo_home, names, script):
+    """Put ``script`` (str) in the place of engines; return the path of the first of ``names``."""
+    paths = [demo_home / ".udocker" / "bin" / ("%s-%s" % (name, os.uname().machine))
+             for name in names]
+    for path in paths:
+        path.write_text("#!/bin/sh\n" + script)
+    return paths[0]
+
+
+@pytest.mark.parametrize("names, works", [(("crun", "runc"), ["P1", "P2"]), (("proot",), ["R1"])])
+def test_an_engine_that_is_broken_is_named(udocker, demo_home, names, works):
+    path = replace(demo_home, names, "echo broken >&2\nexit 3\n")
     no_bundle(demo_home)
     visit = Host(udocker).examined()
     assert set(visit.modes) <= set(works)
@@ -190,8 +198,7 @@ def test_an_engine_that_is_broken_is_named(udocker, demo_home, name, works):
 
 
 def test_an_engine_that_hangs_is_left_alone(udocker, demo_home):
-    path = demo_home / ".udocker" / "bin" / ("crun-" + os.uname().machine)
-    path.write_text("#!/bin/sh\nexec sleep 600\n")
+    replace(demo_home, ("crun", "runc"), "exec sleep 600\n")
     no_bundle(demo_home)
     visit = Host(udocker).doctor()
     assert "says nothing" in text_of(visit, "engines") and "R1" not in visit.said["modes"]

@@ -93,7 +93,7 @@ def compile_program(name, output, *flags, compiler="gcc"):
     if not shutil.which(compiler):
         pytest.skip("no %s to compile %s.c with" % (compiler, name))
     command = [compiler, "-O1", "-Wall", "-Werror", os.path.join(HERE, name + ".c"), "-o", output]
-    done = subprocess.run(command + list(FLAGS[name] + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(command + list(FLAGS.get(name, ()) + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True)
     if done.returncode:
         pytest.skip("%s %s cannot compile %s.c: %s" % (compiler, " ".join(flags), name, done.stdout.strip().split("\n")[-1]))

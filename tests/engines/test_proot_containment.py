@@ -197,6 +197,9 @@ def test_gnu_tar_of_debian_13_extracts(mode, proot, trixie_root, tmp_path):
                                                "/bin/sh", "-c", TAR.replace("/work", "/mnt/work")],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
                           env=dict(variables, PATH="/usr/bin:/bin", PROOT_TMP_DIR=str(tmp_path)))
+    if "-0" in options and "1.34" in done.stdout and "file changed as we read it" in done.stdout:
+        # seen with Debian 12, which the machine of ppc64le has, on x86_64 too
+        pytest.xfail("-0 changes the mode of a read-only directory for a moment, and tar 1.34 minds the ctime")
     assert done.returncode == 0, done.stdout
     assert done.stdout.split("\n")[1:-1] == [
         "dr-xr-xr-x read-only", "-rw-r----- read-only/file", "-rw-r----- hard", "read-only", "/etc/passwd"]

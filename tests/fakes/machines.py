@@ -117,7 +117,7 @@ class Machine(object):
     def _boot(self, disk, limit_s):
         """Return what came out of the console, and what QEMU had to say (str)."""
         process = subprocess.Popen(
-            self._kind.qemu.split() + [
+            ["setpriv", "--pdeathsig", "KILL"] + self._kind.qemu.split() + [  # as short as we live
                 "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", "-serial", "stdio",
                 "-no-reboot", "-kernel", os.path.join(self._place, "linux"), "-initrd", disk,
                 "-append", "console=%s quiet loglevel=1 panic=-1" % self._kind.console],

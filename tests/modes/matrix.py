@@ -25,20 +25,25 @@ LIMIT_S = 300
 class Image(object):
     """A container of one image, whose mode changes."""
 
-    def __init__(self, pyz, home, rootfs, volume):
-        """pyz, home, rootfs, volume (str): the last is shown in the container as /volume/sub."""
-        self._pyz, self._home, self._volume = pyz, home, volume
+    def __init__(self, pyz, home, rootfs):
+        """pyz, home, rootfs (str)."""
+        self._pyz, self._home = pyz, home
+        #: shown in the container as /volume/sub
+        self._volume = os.path.join(home, "only-on-the-host")
+        os.makedirs(self._volume)
+        with open(os.path.join(self._volume, "file"), "w") as file:
+            file.write("given\n")
         archive = os.path.join(home, "image.tar")
         write_archive(rootfs, archive)
-        self._call("load", "-i", archive)
+        self.call("load", "-i", archive)
         os.unlink(archive)
-        self._call("create", "--name=c", "matrix:latest")
-        self.root = self._call("inspect", "-p", "c").stdout.decode().strip()
+        self.call("create", "--name=c", "matrix:latest")
+        self.root = self.call("inspect", "-p", "c").stdout.decode().strip()
 
     def results(self, mode):
         """Return {check: "ok", "absent", or what failed} of all checks in ``mode`` (str)."""
         found = collections.OrderedDict()
-        done = self._call("setup", "--execmode=" + mode, "c", check=False)
+        done = self.call("setup", "--execmode=" + mode, "c", check=False)
         if done.returncode:
             return {"setup": last_line(done.stderr)}
         with open(os.path.join(HERE, "checks.sh"), "rb") as script:
@@ -96,15 +101,16 @@ class Image(object):
         return checksum.hexdigest()
 
     def switch(self, mode):
-        self._call("setup", "--execmode=" + mode, "c")
+        self.call("setup", "--execmode=" + mode, "c")
 
     def purge(self):
-        self._call("setup", "--purge", "c")
+        self.call("setup", "--purge", "c")
 
     def _run(self, data, *words):
-        return self._call("-q", "run", *words, input=data, check=False)
+        return self.call("-q", "run", *words, input=data, check=False)
 
-    def _call(self, *words, **options):
+    def call(self, *words, **options):
+        """Run udocker with ``words``; it must succeed unless ``check`` is false."""
         check = options.pop("check", True)
         options.setdefault("input", b"")
         done = subprocess.run([self._pyz] + list(words), env=self._environment(), cwd=self._home,
@@ -150,13 +156,8 @@ def last_line(data):
     return lines[-1][:200]
 
 
-def measure(pyz, rootfs, home, modes=MODES):
-    """Return {mode: results} of the image ``rootfs``, and of "back": is the tree what it was."""
-    volume = os.path.join(home, "only-on-the-host")
-    os.makedirs(volume)
-    with open(os.path.join(volume, "file"), "w") as file:
-        file.write("given\n")
-    image = Image(pyz, home, rootfs, volume)
+def measure(image, modes=MODES):
+    """Return {mode: results} of the Image, and of "back": is the tree what it was."""
     before = image.tree()
     found = collections.OrderedDict()
     for mode in modes:
@@ -167,7 +168,7 @@ def measure(pyz, rootfs, home, modes=MODES):
     for mode in modes:
         started = time.time()
         found[mode] = image.results(mode)
-        sys.stderr.write("%s %s: %.0f s\n" % (os.path.basename(rootfs), mode, time.time() - started))
+        sys.stderr.write("%s: %.0f s\n" % (mode, time.time() - started))
     return found
 
 
@@ -176,7 +177,7 @@ def main(words):
     for word in words[1:]:
         name, _, rootfs = word.partition("=")
         with tempfile.TemporaryDirectory() as home:
-            found[name] = measure(words[0], rootfs, home)
+            found[name] = measure(Image(words[0], home, rootfs))
             subprocess.call(["chmod", "-R", "u+rwX", home])
     print(json.dumps(found, indent=1))
 

@@ -61,11 +61,6 @@ def original_loader(container):
     return _read(container, ORIGINAL_LOADER)
 
 
-def patched_at(container):
-    """Return when ``patch`` came to its end (str: seconds since the epoch)."""
-    return _read(container, TIME)
-
-
 def patch(container, guest, patchelf):
     """Patch the ELF files of ``container`` for ``guest`` (Guest) with ``patchelf`` (str: path)."""
     root = container.root
