@@ -171,7 +171,8 @@ def test_a_file_server_that_is_dead_holds_nobody(udocker, demo_home, namespaces,
 
 
 def test_engines_that_are_missing_are_named(udocker, demo_home):
-    shutil.rmtree(str(demo_home / ".udocker" / "bin"))
+    for room in ("bin", "lib"):
+        shutil.rmtree(str(demo_home / ".udocker" / room))
     no_bundle(demo_home)
     # a crun of the distribution would be taken, and may or may not work
     visit = Host(udocker, env={"PATH": "/nonexistent"}).examined()

@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from tests.cli.test_engine_trouble import change_manifest, proot_of
-from tests.fakes.builds import (bundle_name, embedded_bundle, known_bundles, rebuilt,
-                                without_engines)
+from tests.fakes.builds import (bundle_name, bundle_names, embedded_bundle, known_bundles,
+                                rebuilt, without_engines)
 from tests.fakes.old_tarball import LIBRARIES, make_tarball, static_program
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.static_server import serving
@@ -189,9 +189,11 @@ def two_machines(pyz, path, bundle):
             target.addfile(member, io.BytesIO(data))
     with open(path_of_other, "rb") as file:
         data = file.read()
+    known["bundles"] = {MACHINE: entry}
     known["bundles"][other] = {"file": os.path.basename(path_of_other), "size": len(data),
                                "sha256": hashlib.sha256(data).hexdigest(), "embedded": False}
-    return without_engines(rebuilt(pyz, path, **known), str(path) + "-bare"), other, name
+    return (without_engines(rebuilt(pyz, path, **known), str(path) + "-bare", (MACHINE, other)),
+            other, name)
 
 
 def test_engines_of_several_architectures_side_by_side(pyz, udocker, bundle, tmp_path):
@@ -232,10 +234,10 @@ def test_a_mirror_serves_another_home(udocker, bare, engines, pyz, tmp_path):
     said = udocker("mirror", mirror)
     assert said.status == 0 and said.out == "" and "python3 -m http.server" in said.err, said
     assert not os.path.exists(os.path.join(udocker.home, ".udocker"))
-    assert sorted(os.listdir(str(mirror))) == [".lock", "SHA256SUMS", "index.html", bundle_name(pyz),
-                                               "udocker-engines.json"]
+    assert sorted(os.listdir(str(mirror))) == sorted(
+        [".lock", "SHA256SUMS", "index.html", "udocker-engines.json"] + bundle_names(pyz))
     subprocess.check_call(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=str(mirror))
-    bare.pyz = without_engines(pyz, tmp_path / "bin" / "udocker")
+    bare.pyz = without_engines(pyz, tmp_path / "bin" / "udocker", known_bundles(pyz)["bundles"])
     with serving(mirror) as url:
         err = install(bare, env={"UDOCKER_TARBALL": url})
         assert "from " + url in err

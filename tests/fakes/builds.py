@@ -28,10 +28,11 @@ def rebuilt(pyz, path, **changes):
     return str(path)
 
 
-def without_engines(pyz, path, **changes):
-    """As ``rebuilt``: the program knows its bundles, and carries none."""
+def without_engines(pyz, path, machines=(os.uname().machine,), **changes):
+    """As ``rebuilt``: the program knows the bundles for ``machines``, and carries none."""
     bundles = {machine: dict(entry, embedded=False)
-               for machine, entry in known_bundles(pyz)["bundles"].items()}
+               for machine, entry in known_bundles(pyz)["bundles"].items()
+               if machine in machines}
     return rebuilt(pyz, path, **dict({"bundles": bundles}, **changes))
 
 
@@ -39,6 +40,11 @@ def embedded_bundle(pyz):
     """Return the bytes of the bundle for this machine in the program ``pyz``."""
     with zipfile.ZipFile(pyz) as archive:
         return archive.read("udocker/engine/bundles/" + bundle_name(pyz))
+
+
+def bundle_names(pyz):
+    """Return the names (list of str) of all bundles that ``pyz`` knows."""
+    return [entry["file"] for entry in known_bundles(pyz)["bundles"].values()]
 
 
 def bundle_name(pyz):
