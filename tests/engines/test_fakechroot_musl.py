@@ -13,6 +13,9 @@ import pytest
 
 from tests.engines.conftest import HERE, MACHINE, TOP
 
+#: The first time, the root file system is built: half a minute where nothing else runs.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("fakechroot-musl")]
+
 FOLDER = os.path.join(TOP, "engines-build")
 if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
