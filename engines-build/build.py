@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Builds an engine bundle: udocker-engines-VERSION-ARCH.tar.gz.
 
-usage: engines-build/build.py ARCH --output DIR [--cache DIR] [--toolchain apt|host|container]
+usage: engines-build/build.py ARCH --output DIR [--cache DIR] [--toolchain apt|host|container] [--times FILE]
        engines-build/build.py ARCH --packages
 
 What it does is told on stderr; the bundle's path is the only thing on stdout. See README.md here.
 """
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -19,7 +20,7 @@ sys.path.insert(0, HERE)
 from builder import BuildError, bundle, container, recipe as recipes, sources, toolchain  # noqa: E402
 
 # What is in a bundle; a recipe says for which architectures it is.
-ENGINES = ("proot", "crun", "fakechroot")
+ENGINES = ("proot", "fakechroot", "crun", "runc", "patchelf", "zstd", "igzip")
 
 
 def main(arguments):
@@ -32,6 +33,8 @@ def main(arguments):
     parser.add_argument("--toolchain", choices=("apt", "host", "container"), default=None,
                         help="apt: install what is missing; host: use what is there; container: build in an image "
                              "(default: the first of these that can work)")
+    parser.add_argument("--times", metavar="FILE", default=None,
+                        help="add to FILE what each engine took to build, and how large it is (JSON; not with container)")
     chosen = parser.parse_args(arguments)
     cache = os.path.abspath(chosen.cache or default_cache())
     started = time.time()
@@ -41,7 +44,7 @@ def main(arguments):
             print(" ".join(toolchain.packages_for(target, tools_of(recipes_for(target)))))
             return 0
         make_output(chosen.output)
-        result = build(target, os.path.abspath(chosen.output), cache, chosen.toolchain)
+        result = build(target, os.path.abspath(chosen.output), cache, chosen.toolchain, chosen.times)
     except (BuildError, OSError) as error:
         sys.stderr.write("build.py: error: %s\n" % " ".join(str(error).split()))
         return 1
@@ -64,13 +67,15 @@ def make_output(directory):
         pass
 
 
-def build(target, output, cache, choice):
+def build(target, output, cache, choice, times=None):
     lock = sources.read_lock(os.path.join(HERE, "sources.lock"))
     found = recipes_for(target)
     extras = tools_of(found)
     if choice is None:
         choice = choose(target, extras)
     if choice == "container":
+        if times:
+            raise BuildError("--times needs the toolchain on this machine (--toolchain host or apt)")
         return build_in_container(target, found, lock, output, cache)
     if choice == "apt":
         try:
@@ -80,7 +85,7 @@ def build(target, output, cache, choice):
             tools = toolchain.find(target, extras)
     else:
         tools = toolchain.find(target, extras)
-    return build_here(target, tools, found, lock, output, cache)
+    return build_here(target, tools, found, lock, output, cache, times)
 
 
 def choose(target, extras):
@@ -147,7 +152,7 @@ def read_version():
         return text.read().strip()
 
 
-def build_here(target, tools, found, lock, output, cache):
+def build_here(target, tools, found, lock, output, cache, times):
     built = {}
     for recipe in found:
         built[recipe.name] = recipes.build(recipe, lock, tools, {name: built[name] for name in recipe.needs}, cache)
@@ -161,7 +166,21 @@ def build_here(target, tools, found, lock, output, cache):
         os.makedirs(os.path.dirname(kept), exist_ok=True)
         publish(kept, lambda path: bundle.write(path, engines, version, target, lock))
     publish(result, lambda path: shutil.copyfile(kept, path))
+    if times:
+        add_times(times, [recipes.times(engine.recipe, target, tools, engine.built, cache) for engine in engines])
     return result
+
+
+def add_times(path, records):
+    """Puts the records into the JSON file at `path`, in place of those of the same engines and architectures."""
+    known = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as text:
+            known = {(record["arch"], record["engine"]): record for record in json.load(text)}
+    known.update({(record["arch"], record["engine"]): record for record in records})
+    with open(path, "w", encoding="utf-8") as text:
+        json.dump([known[name] for name in sorted(known)], text, indent=1, sort_keys=True)
+        text.write("\n")
 
 
 def publish(path, write):

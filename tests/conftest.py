@@ -21,7 +21,7 @@ for folder in (ROOT, APP):
 
 PYZ = os.environ.get("UDOCKER_PYZ") or os.path.join(ROOT, "dist", "udocker.pyz")
 #: Folders and fixtures of tests that need a container or a server: ``-m "not slow"`` is the rest.
-SLOW_FOLDERS = ("cli", "engines", "clients")
+SLOW_FOLDERS = ("cli", "engines", "clients", "modes")
 SLOW_FIXTURES = frozenset(["udocker", "pyz", "start_real_registry"])
 #: A run that takes longer than this has hung; most take a fraction of a second.
 TIMEOUT_S = 60

@@ -81,13 +81,9 @@ def _origin(engine: Engine, lock: Dict[str, sources.Source]) -> Dict[str, Any]:
         "needs": sorted(recipe.needs),
         "sources": [{"name": name, "version": lock[name].version, "licence": lock[name].licence, "suite": lock[name].suite,
                      "path": lock[name].path, "sha256": lock[name].sha256} for name in sorted(recipe.sources)],
-        "patches": [{"file": _patch_name(recipe, path), "sha256": hashlib.sha256(_read(path)).hexdigest()}
-                    for path in recipes.patches(recipe)],
+        "patches": [{"file": "doc/" + patch.name, "of": patch.source, "sha256": hashlib.sha256(_read(patch.path)).hexdigest()}
+                    for patch in recipes.patches(recipe)],
     }
-
-
-def _patch_name(recipe: recipes.Recipe, path: str) -> str:
-    return "doc/%s-%s" % (recipe.name, os.path.basename(path))
 
 
 def _members(engines: List[Engine], version: str, target: Target, origins: Dict[str, Any]) -> Dict[str, Member]:
@@ -101,7 +97,7 @@ def _members(engines: List[Engine], version: str, target: Target, origins: Dict[
         for name in recipe.licences:
             members["doc/" + name] = Member(_read(os.path.join(engine.built, "licences", name)), 0o644, about)
         for patch in recipes.patches(recipe):
-            members[_patch_name(recipe, patch)] = Member(_read(patch), 0o644, about)
+            members["doc/" + patch.name] = Member(_read(patch.path), 0o644, about)
     members["doc/SOURCES-%s.txt" % target.name] = Member(_sources_text(origins, version, target).encode(), 0o644, {})
     return members
 
@@ -116,9 +112,9 @@ def _sources_text(origins: Dict[str, Any], version: str, target: Target) -> str:
     lines = [
         "Sources of the engines in the udocker engine bundle %s for %s" % (version, target.arch),
         "",
-        "The programs were built from the files below, which are part of Debian's source packages: any",
-        "Debian mirror has them under the path given, for as long as the suite named has that version,",
-        "and Debian's snapshot archive for good. Check the SHA256. Our patches lie beside this file as",
+        "The programs were built from the files below, which are part of Debian's packages: any Debian",
+        "mirror has them under the path given, for as long as the suite named has that version, and",
+        "Debian's snapshot archive for good. Check the SHA256. Our patches lie beside this file as",
         "NAME-NNNN-*.patch; the build scripts are in engines-build/ of udocker's source. A program linked",
         "with glibc has the one of the Debian release that it was built on (source package glibc,",
         "LGPL-2.1-or-later, text in libcrun-COPYING.txt).",

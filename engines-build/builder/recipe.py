@@ -68,11 +68,23 @@ def installs(recipe: Recipe, target: Target, built: str) -> List[Install]:
     return found
 
 
-def patches(recipe: Recipe) -> List[str]:
-    """The recipe's patches, in the order in which they are applied."""
-    folder = os.path.join(recipe.folder, "patches")
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [os.path.join(folder, name) for name in names if name.endswith(".patch")]
+class Patch(NamedTuple):
+    """A patch of one of the recipe's sources; `name` is the one it has in the bundle's doc."""
+    source: str
+    path: str
+    name: str
+
+
+def patches(recipe: Recipe) -> List[Patch]:
+    """The recipe's patches in the order in which they are applied: patches/ is for `source`, patches/NAME/ for NAME."""
+    found = []
+    top = os.path.join(recipe.folder, "patches")
+    for source, folder in [(recipe.source, top)] + [(name, os.path.join(top, name)) for name in sorted(recipe.sources)]:
+        for file in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if file.endswith(".patch"):
+                about = recipe.name if folder == top else "%s-%s" % (recipe.name, source)
+                found.append(Patch(source, os.path.join(folder, file), "%s-%s" % (about, file)))
+    return found
 
 
 def key(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed: Dict[str, str]) -> str:
@@ -119,7 +131,7 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
     log = os.path.join(cache, "logs", "%s-%s.log" % (recipe.name, where))
     work = tempfile.mkdtemp(prefix=recipe.name + "-", dir=os.path.join(cache, "tmp"))
     sys.stderr.write("%s: building (log: %s)\n" % (shown, log))
-    started = time.time()
+    started, before = time.time(), os.times()
     try:
         for name, archive in archives.items():
             unpack.unpack(archive, os.path.join(work, "src", name), recipe.sources[name].get("only", ()))
@@ -128,9 +140,9 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
         os.makedirs(out)
         with open(log, "w", encoding="utf-8") as record:
             for patch in patches(recipe):
-                with open(patch, "rb") as text:
-                    _run(["patch", "-p1", "--forward", "--fuzz=0", "-d", os.path.join(work, "src", recipe.source)],
-                         record, "%s: %s does not apply" % (shown, os.path.basename(patch)), stdin=text)
+                with open(patch.path, "rb") as text:
+                    _run(["patch", "-p1", "--forward", "--fuzz=0", "-d", os.path.join(work, "src", patch.source)],
+                         record, "%s: %s does not apply" % (shown, patch.name), stdin=text)
             environment = _environment(recipe, version, tools, needed, work)
             _run(["sh", os.path.join(recipe.folder, "build.sh")], record, "%s: the build failed" % shown,
                  env=environment, cwd=os.path.join(work, "build"))
@@ -146,8 +158,28 @@ def build(recipe: Recipe, lock: Dict[str, sources.Source], tools: Tools, needed:
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    sys.stderr.write("%s: built in %.0f s\n" % (shown, time.time() - started))
+    seconds, after = time.time() - started, os.times()
+    sys.stderr.write("%s: built in %.0f s\n" % (shown, seconds))
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    with open(_times_path(cache, recipe, where), "w", encoding="utf-8") as text:
+        json.dump({"engine": recipe.name, "version": version, "arch": where, "seconds": round(seconds, 1), "cpu_seconds": round(used, 1)}, text)
     return built
+
+
+def _times_path(cache: str, recipe: Recipe, where: str) -> str:
+    return os.path.join(cache, "logs", "%s-%s.json" % (recipe.name, where))
+
+
+def times(recipe: Recipe, target: Target, tools: Tools, built: str, cache: str) -> Dict[str, Any]:
+    """What the last build of the engine took and made, for a table; without seconds if the cache does not know."""
+    where = _where(recipe, tools)
+    try:
+        with open(_times_path(cache, recipe, where), encoding="utf-8") as text:
+            found = json.load(text)
+    except OSError:
+        found = {"engine": recipe.name, "arch": where}
+    found["bytes"] = sum(os.path.getsize(install.path) for install in installs(recipe, target, built))
+    return found
 
 
 def _environment(recipe: Recipe, version: str, tools: Tools, needed: Dict[str, str], work: str) -> Dict[str, str]:

@@ -2,7 +2,7 @@
 import os
 import shutil
 import tarfile
-from typing import Sequence
+from typing import Any, Sequence
 
 from builder import BuildError
 
@@ -14,13 +14,26 @@ def unpack(archive: str, directory: str, only: Sequence[str] = ()) -> None:
     """
     os.makedirs(directory)
     try:
-        with tarfile.open(archive, "r|*") as members:
+        with open(archive, "rb") as file, tarfile.open(fileobj=_tar_in(file), mode="r|*") as members:
             for member in members:
                 name = member.name.partition("/")[2]
                 if name and (not only or any(name == want or name.startswith(want + "/") for want in only)):
                     _put(members, member, directory, name)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BuildError("cannot unpack %s: %s" % (archive, error))
+
+
+def _tar_in(file: Any) -> Any:
+    """`file` where a tar begins: at once, or in a Debian package where its data does (ar(5), deb(5))."""
+    if file.read(8) != b"!<arch>\n":
+        file.seek(0)
+        return file
+    for header in iter(lambda: file.read(60), b""):
+        if header.startswith(b"data.tar"):
+            return file
+        size = int(header[48:58])
+        file.seek(size + size % 2, os.SEEK_CUR)
+    raise tarfile.ReadError("a Debian package without data")
 
 
 def _put(members: tarfile.TarFile, member: tarfile.TarInfo, directory: str, name: str) -> None:

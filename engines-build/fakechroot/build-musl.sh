@@ -6,13 +6,17 @@ set -eu
 MUSL_CC=$CC
 export MUSL_CC
 musl_cc=$DEP_MUSL/bin/musl-cc
+case $ARCH in
+aarch64) CFLAGS="$CFLAGS -mno-outline-atomics" ;;  # gcc's helpers for atomics ask glibc what the processor can do
+esac
 source=$SRC/fakechroot
 
 # What configure would find out, without running it: the functions that this musl has.
-"$($CC -print-prog-name=nm)" -g --defined-only "$DEP_MUSL/lib/libc.a" 2> nm.err | awk 'NF == 3 { print $3 }' | sort -u > functions
+$OBJDUMP -t "$DEP_MUSL/lib/libc.a" | awk '/^[0-9a-f]+ (g| w)/ && !/ \*UND\*/ && !/ \.hidden / { print $NF }' | sort -u > functions
 {
 	cat "$ENGINE_DIR/config-musl.h"
-	awk '{ print "#define HAVE_" toupper($1) " 1" }' functions
+	# __fxstat is there for programs built with glibc; it knows no 64-bit times.
+	awk '$1 != "__fxstat" { print "#define HAVE_" toupper($1) " 1" }' functions
 	# Where a 32-bit musl has functions for both sizes of time, the headers mean the new ones: name them so.
 	if grep -qx __stat_time64 functions; then
 		echo "#define HAVE___STAT_TIME64 1"
@@ -23,10 +27,22 @@ source=$SRC/fakechroot
 	fi
 } > config.h
 
+compile() { # FILE OPTION...: to an object of the same name
+	object=$(basename "$1" .c).o
+	$musl_cc $CFLAGS -O2 -fPIC -std=gnu11 -fno-stack-protector -Wall -Wno-unused -Wno-incompatible-pointer-types \
+		-Werror=implicit-function-declaration "-DVERSION=\"$VERSION\"" -I. -I"$source/src" -include config.h -c "$@" -o "$object"
+}
 for file in "$source"/src/*.c; do
-	$musl_cc $CFLAGS -O2 -fPIC -fno-stack-protector -Wno-incompatible-pointer-types -Werror=implicit-function-declaration \
-		"-DVERSION=\"$VERSION\"" -I. -I"$source/src" -c "$file" -o "$(basename "$file" .c).o"
+	[ "${file##*/}" = glob.c ] || compile "$file"
 done
+# musl's own glob and wordexp, compiled in here, open directories and start the shell by our wrappers.
+cat > pthread_impl.h <<END
+#include <pthread.h>
+#define __block_all_sigs(old) do { sigset_t all; sigfillset(&all); sigprocmask(SIG_BLOCK, &all, old); } while (0)
+#define __restore_sigs(old) sigprocmask(SIG_SETMASK, old, NULL)
+END
+compile "$SRC/musl/src/regex/glob.c" -D__strchrnul=strchrnul -D_GNU_SOURCE
+compile "$SRC/musl/src/misc/wordexp.c" -D_GNU_SOURCE
 # The names are the right ones already, and musl before 1.2 has no other dlsym.
 $OBJCOPY --redefine-sym __dlsym_time64=dlsym libfakechroot.o
 
@@ -39,7 +55,7 @@ done
 
 # No C library is named: the one of the program it is loaded into has all that is missing.
 $musl_cc $CFLAGS -nostdlib -shared -Wl,-O1,--build-id=none,-z,relro,-z,noexecstack $large -o libfakechroot.so *.o -lgcc
-"$($CC -print-prog-name=nm)" -D --undefined-only libfakechroot.so | awk '{ print $2 }' | sort -u > needed
+$OBJDUMP -T libfakechroot.so | awk '/ \*UND\*/ { print $NF }' | sort -u > needed
 if comm -23 needed functions | grep .; then
 	echo "fakechroot: musl has none of these" >&2
 	exit 1

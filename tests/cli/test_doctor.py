@@ -10,12 +10,23 @@ from collections import namedtuple
 import pytest
 
 FAKES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fakes")
+#: What runs any container. What F modes can do depends on the image, and the demo's is not for them.
 MODES = ("P1", "P2", "R1")
 #: What the host's Python needs in a container: it is dynamically linked.
 HOST = tuple(path for path in ("/usr", "/bin", "/lib", "/lib64") if os.path.exists(path))
 
-#: What doctor says: status (int), said (its JSON).
-Visit = namedtuple("Visit", "status said")
+class Visit(namedtuple("Visit", "status said")):
+    """What doctor says: status (int), said (its JSON)."""
+
+    __slots__ = ()
+
+    @property
+    def modes(self):
+        return [mode for mode in self.said["modes"] if mode in MODES]
+
+    @property
+    def auto(self):
+        return self.said["auto"] if self.said["auto"] in MODES else None
 
 
 class Host(object):
@@ -48,8 +59,8 @@ class Host(object):
     def examined(self):
         """Return the Visit, after comparing it with what run does."""
         visit = self.doctor()
-        assert visit.said["auto"] == self.mode_of("auto"), visit
-        assert visit.said["modes"] == [mode for mode in MODES if self.mode_of(mode)], visit
+        assert visit.auto == self.mode_of("auto"), visit
+        assert visit.modes == [mode for mode in MODES if self.mode_of(mode)], visit
         assert visit.status == (0 if visit.said["modes"] else 1)
         return visit
 
@@ -89,7 +100,7 @@ def advice(visit, who):
 
 def test_it_agrees_with_run_on_this_host(udocker, demo_home):
     visit = Host(udocker).examined()
-    assert [item["state"] for item in findings(visit, "engines")] == ["ok", "ok"]
+    assert set(item["state"] for item in findings(visit, "engines")) == {"ok"}
     assert "verified" in text_of(visit, "engines")
     assert str(demo_home / ".udocker") in text_of(visit, "file system")
 
@@ -97,7 +108,7 @@ def test_it_agrees_with_run_on_this_host(udocker, demo_home):
 def test_the_text_is_one_screen_with_a_verdict(udocker, demo_home):
     status, out, err = Host(udocker)("doctor")
     lines = out.split("\n")
-    assert status == 0 and err == "" and len(lines) < 50
+    assert status == 0 and "Error" not in err and len(lines) < 50
     assert lines[-2].startswith("Containers can run here, in mode")
     assert all(line[:4].strip() in ("ok", "info", "warn", "bad") for line in lines[:8])
 
@@ -113,7 +124,7 @@ def test_a_new_user_gets_engines_as_by_run(udocker, home):
     ("ptrace,unshare", [], "user namespaces"), ("flock", None, "")])
 def test_what_the_kernel_forbids_is_said(udocker, demo_home, calls, modes, word):
     visit = Host(udocker, *deny(calls)).examined()
-    assert modes is None or visit.said["modes"] == modes
+    assert modes is None or visit.modes == modes
     assert word in advice(visit, "administrator")
     if calls == "flock":
         assert "no flock" in text_of(visit, "file system")
@@ -160,26 +171,35 @@ def test_a_file_server_that_is_dead_holds_nobody(udocker, demo_home, namespaces,
 
 
 def test_engines_that_are_missing_are_named(udocker, demo_home):
-    shutil.rmtree(str(demo_home / ".udocker" / "bin"))
+    for room in ("bin", "lib"):
+        shutil.rmtree(str(demo_home / ".udocker" / room))
     no_bundle(demo_home)
-    visit = Host(udocker).examined()
+    # a crun of the distribution would be taken, and may or may not work
+    visit = Host(udocker, env={"PATH": "/nonexistent"}).examined()
     assert visit.status == 1 and "'udocker install'" in advice(visit, "user")
 
 
-@pytest.mark.parametrize("name, works", [("crun", ["P1", "P2"]), ("proot", ["R1"])])
-def test_an_engine_that_is_broken_is_named(udocker, demo_home, name, works):
-    path = demo_home / ".udocker" / "bin" / ("%s-%s" % (name, os.uname().machine))
-    path.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+def replace(demo_home, names, script):
+    """Put ``script`` (str) in the place of engines; return the path of the first of ``names``."""
+    paths = [demo_home / ".udocker" / "bin" / ("%s-%s" % (name, os.uname().machine))
+             for name in names]
+    for path in paths:
+        path.write_text("#!/bin/sh\n" + script)
+    return paths[0]
+
+
+@pytest.mark.parametrize("names, works", [(("crun", "runc"), ["P1", "P2"]), (("proot",), ["R1"])])
+def test_an_engine_that_is_broken_is_named(udocker, demo_home, names, works):
+    path = replace(demo_home, names, "echo broken >&2\nexit 3\n")
     no_bundle(demo_home)
     visit = Host(udocker).examined()
-    assert set(visit.said["modes"]) <= set(works)
+    assert set(visit.modes) <= set(works)
     assert str(path) in text_of(visit, "engines") + text_of(visit, "modes")
     assert "install" in advice(visit, "user")
 
 
 def test_an_engine_that_hangs_is_left_alone(udocker, demo_home):
-    path = demo_home / ".udocker" / "bin" / ("crun-" + os.uname().machine)
-    path.write_text("#!/bin/sh\nexec sleep 600\n")
+    replace(demo_home, ("crun", "runc"), "exec sleep 600\n")
     no_bundle(demo_home)
     visit = Host(udocker).doctor()
     assert "says nothing" in text_of(visit, "engines") and "R1" not in visit.said["modes"]

@@ -204,5 +204,6 @@ def test_engines_of_another_release_are_replaced_by_install(udocker, demo_home):
 def embedded_bundle(pyz):
     import zipfile
     with zipfile.ZipFile(pyz) as archive:
-        name, = [name for name in archive.namelist() if name.startswith("udocker/engine/bundles/")]
+        name, = [name for name in archive.namelist() if name.startswith("udocker/engine/bundles/")
+                 and name.endswith("-%s.tar.gz" % os.uname().machine)]
         return archive.read(name)

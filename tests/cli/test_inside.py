@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -106,7 +107,9 @@ def test_a_program_for_another_processor_says_so(udocker, demo_home, tmp_path):
     program = tmp_path / "program"
     program.write_bytes(bytes(header))
     program.chmod(0o755)
-    result = udocker("run", "-v", "%s:/program" % program, "c", "/program")
+    # without an emulator in PATH, which would play it
+    result = udocker("run", "-v", "%s:/program" % program, "c", "/program",
+                     env={"PATH": "/nonexistent", "UDOCKER_PYTHON": sys.executable})
     assert result.status == 126 and "it is for" in result.err and result.err.count("\n") == 1
 
 

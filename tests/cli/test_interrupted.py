@@ -7,6 +7,7 @@ system calls that change a file system.
 import os
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -26,14 +27,20 @@ COMMANDS = {
     "rm": (["rm", "c"], ["create", "demo"], 61),
     "rmi": (["rmi", "demo"], ["load", "-i", "ARCHIVE"], 1),
     "install": (["install", "--force"], ["install", "--force"], 23),
+    "clone": (["clone", "--name=new", "c"], ["clone", "c"], 53),
+    "import": (["import", "ROOT", "new:1"], ["import", "ROOT", "newer:1"], 3),
+    "import container": (["import", "--tocontainer", "--name=new", "ROOT"],
+                         ["import", "--tocontainer", "ROOT"], 41),
+    "tag": (["tag", "demo", "new:1"], ["tag", "demo", "newer:1"], 1),
 }
 #: What undoes a command that succeeded.
-UNDO = {"load": ["rmi", "again:1"], "create": ["rm", "new"]}
+UNDO = {"load": ["rmi", "again:1"], "create": ["rm", "new"], "clone": ["rm", "new"],
+        "import": ["rmi", "new:1"]}
 
 
 def traced(udocker, words, *inject):
     """Run udocker below strace, which injects; return (status, stderr)."""
-    command = [STRACE, "-f", "-qq", "-o", os.devnull, "-e", "trace=" + CHANGES + ",write,pwrite64"]
+    command = [STRACE, "-f", "-qq", "-o", os.devnull, "-e", "trace=" + CHANGES + ",linkat,write,pwrite64"]
     for text in inject:
         command += ["-e", "inject=" + text]
     done = subprocess.run(command + udocker.command(*words), env=udocker.environment(),
@@ -42,18 +49,31 @@ def traced(udocker, words, *inject):
     return done.returncode, done.stderr.decode("utf-8")
 
 
+#: What each container can do, one that was imported too.
+_SHOW = ("cat", "/etc/motd")
+
+
 def require_order(udocker):
     """What is listed is whole: each image can be created from, each container runs."""
     for line in udocker.ok("images").split("\n")[1:-1]:
         container = udocker.ok("create", line.split()[0]).strip()
-        assert udocker.ok("run", "--rm", container).startswith("Hello")
+        assert udocker.ok("run", "--rm", container, *_SHOW).startswith("Hello")
     for line in udocker.ok("ps").split("\n")[1:-1]:
-        assert udocker.ok("run", line.split()[0]).startswith("Hello")
+        assert udocker.ok("run", line.split()[0], *_SHOW).startswith("Hello")
+
+
+@pytest.fixture
+def files(demo_archive, tmp_path):
+    """What stands for a word of a command: {word: path}."""
+    root = str(tmp_path / "root.tar")
+    with tarfile.open(demo_archive) as archive, open(root, "wb") as file:
+        file.write(archive.extractfile("layer.tar").read())
+    return {"ARCHIVE": demo_archive, "ROOT": root}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_a_command_may_be_killed_at_any_change(udocker, demo_home, demo_archive, name):
-    words, afterwards = ([demo_archive if word == "ARCHIVE" else word for word in command]
+def test_a_command_may_be_killed_at_any_change(udocker, demo_home, files, name):
+    words, afterwards = ([files.get(word, word) for word in command]
                          for command in COMMANDS[name][:2])
     backup = str(demo_home) + ".backup"
     subprocess.check_call(["cp", "-a", str(demo_home), backup])
@@ -71,14 +91,14 @@ def test_a_command_may_be_killed_at_any_change(udocker, demo_home, demo_archive,
 
 @pytest.mark.parametrize("error, words", [("ENOSPC", "no space left"), ("EDQUOT", "quota"),
                                           ("EROFS", "read-only"), ("EIO", "input/output")])
-@pytest.mark.parametrize("name", ["load", "create"])
-def test_a_disk_that_fails_is_one_line_and_leaves_nothing(udocker, demo_home, demo_archive, name,
-                                                          error, words):
-    command = [demo_archive if word == "ARCHIVE" else word for word in COMMANDS[name][0]]
+@pytest.mark.parametrize("name", ["load", "create", "clone", "import"])
+def test_a_disk_that_fails_is_one_line_and_leaves_nothing(udocker, demo_home, files, name, error,
+                                                          words):
+    command = [files.get(word, word) for word in COMMANDS[name][0]]
     containers, layers = (str(demo_home / ".udocker" / name) for name in ("containers", "layers"))
     before = sorted(os.listdir(containers)), sorted(os.listdir(layers))
     failed = 0
-    for call in ("write", "fsync", "rename", "mkdir", "symlink"):
+    for call in ("write", "pwrite64", "fsync", "rename", "mkdir", "symlink"):
         for number in (1, 2, 5):
             status, err = traced(udocker, command, "%s:error=%s:when=%d" % (call, error, number))
             if status == 0:
@@ -93,3 +113,35 @@ def test_a_disk_that_fails_is_one_line_and_leaves_nothing(udocker, demo_home, de
             assert (sorted(os.listdir(containers)), sorted(os.listdir(layers))) == before
             require_order(udocker)
     assert failed >= 3
+
+
+@pytest.mark.parametrize("words", [["save", "-o", "FILE", "demo"], ["export", "-o", "FILE", "c"]])
+def test_an_archive_is_whole_or_not_there(udocker, demo_home, tmp_path, words):
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    path = str(folder / "new.tar")
+    command = [path if word == "FILE" else word for word in words]
+    udocker.ok(*command)
+    with open(path, "rb") as file:
+        whole = file.read()
+    failed = 0
+    for inject in ("signal=KILL", "error=ENOSPC", "error=EIO"):
+        for call, numbers in (("write", (1, 2, 9)), ("fsync", (1, 2)), ("fchmod", (1, 2)),
+                              ("linkat", (1, 2))):
+            for number in numbers:
+                os.unlink(path)
+                status, err = traced(udocker, command, "%s:%s:when=%d" % (call, inject, number))
+                if status == 0:
+                    with open(path, "rb") as file:
+                        assert file.read() == whole
+                    continue
+                if os.listdir(str(folder)) == ["new.tar"]:  # it was told no more that all is done
+                    with open(path, "rb") as file:
+                        assert file.read() == whole
+                    continue
+                assert os.listdir(str(folder)) == [], (inject, call, number)
+                if inject != "signal=KILL":
+                    assert status == 125 and err.count("Error: ") == 1, (inject, call, number, err)
+                failed += 1
+                udocker.ok(*command)
+    assert failed >= 8

@@ -110,3 +110,11 @@ def test_the_driver_is_looked_for_at_each_run(udocker, demo_home, tmp_path):
         listed = udocker.ok("-q", "run", "--execmode=" + mode, "c", "sh", "-c",
                             "find /usr/lib* -name 'libnvidia*' -size +1k")
         assert "libnvidia-ml.so.1" in listed
+
+
+@pytest.mark.parametrize("mode", ["F1", "F3"])
+def test_an_image_without_a_dynamic_program_is_not_for_f_modes(udocker, mode):
+    done = udocker("setup", "--execmode=" + mode, "c")
+    assert done.status != 0 and "/bin/sh is static" in done.err and "P1 and R1" in done.err
+    assert udocker.ok("setup", "c").startswith("execmode: P1\n")
+    assert udocker("run", "--execmode=F1", "c", "true").status == 125

@@ -107,6 +107,71 @@ def test_an_archive_that_1_3_17_loaded_is_good_for_ours(old, udocker, demo_archi
     assert os.listdir(os.path.join(udocker.home, ".udocker", "layers")) == []
 
 
+def test_what_ours_saves_is_loaded_by_1_3_17(old, udocker, demo_archive):
+    assert udocker("load", "-i", demo_archive).status == 0
+    assert udocker("save", "-o", "saved.tar", "demo").status == 0
+    assert udocker("rmi", "demo").status == 0
+    old("load", "-i", os.path.join(udocker.home, "saved.tar"))
+    old("verify", "docker.io/library/demo")
+    old("create", "--name=box", "docker.io/library/demo")
+    assert "Hello from inside" in old("run", "--nobanner", "box")
+    assert udocker("run", "--rm", "demo").out.startswith("Hello from inside")
+
+
+def test_what_1_3_17_saves_is_loaded_by_ours(old, udocker, registry):
+    archive = os.path.join(udocker.home, "saved.tar")
+    old("pull", "--registry=" + registry.base, "pulled")
+    old("save", "-o", archive, "pulled")
+    old("rmi", "pulled")
+    assert udocker("load", "-i", archive).out == "['pulled:latest']\n"
+    assert udocker("verify", "pulled").status == 0
+    assert udocker("run", "--rm", "pulled").out == "pulled\n"
+
+
+def test_file_systems_and_containers_go_both_ways(old, udocker, registry, tmp_path):
+    theirs, ours = (str(tmp_path / name) for name in ("theirs.tar", "ours.tar"))
+    old("pull", "--registry=" + registry.base, "pulled")
+    old("create", "--name=box", "pulled")
+    for words in (["--clone"], []):
+        old("export", *(words + ["-o", theirs, "box"]))
+        udocker.ok("export", *(words + ["-o", ours, "box"]))
+        kind = words or ["--tocontainer"]
+        container = udocker.ok("import", *(kind + [theirs, "x:1"])).strip()
+        assert udocker.ok("run", container, "cat", "/etc/motd") == "pulled\n"
+        if words:
+            assert udocker.ok("run", container) == "pulled\n"  # a clone knows its command
+        container = old("import", *(kind + [ours, "x:1"])).strip()
+        assert old("run", "--nobanner", container, "cat", "/etc/motd").endswith("pulled\n")
+    old("import", theirs, "theirs:1")
+    udocker.ok("import", ours, "ours:1")
+    assert udocker.ok("verify", "theirs:1") == ""
+    assert udocker.ok("run", "--rm", "theirs:1", "cat", "/etc/motd") == "pulled\n"
+    assert udocker.ok("tag", "theirs:1", "third:3") == udocker.ok("rmi", "theirs:1") == ""
+    old("verify", "third:3")
+    old("verify", "ours:1")
+    made = old("create", "ours:1").strip()
+    assert old("run", "--nobanner", made, "cat", "/etc/motd").endswith("pulled\n")
+
+
+def test_protection_copies_and_names_are_the_same_thing_to_both(old, udocker, registry):
+    old("pull", "--registry=" + registry.base, "pulled")
+    old("create", "--name=box", "pulled")
+    udocker.ok("protect", "box")
+    udocker.ok("protect", "pulled")
+    assert "pulled:latest    P" in old("images") and " P W ['box']" in old("ps")
+    old("unprotect", "box")
+    old("unprotect", "pulled")
+    old("clone", "--name=theirs", "box")
+    udocker.ok("clone", "--name=ours", "box")
+    assert udocker.ok("run", "theirs") == "pulled\n"
+    assert old("run", "--nobanner", "ours").endswith("pulled\n")
+    udocker.ok("rename", "theirs", "mine")
+    udocker.ok("tag", "pulled", "more:1")
+    assert "['mine']" in old("ps") and "more:1" in old("images")
+    udocker.ok("mkrepo", "elsewhere")
+    old("--repo=" + os.path.join(udocker.home, "elsewhere"), "images")
+
+
 def write_archive_of_docker_20(path, made):
     """Write what docker save wrote before version 25: a directory a layer, with json and VERSION."""
     import gzip

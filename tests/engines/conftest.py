@@ -10,6 +10,7 @@ test_foreign.py sets them all, to run these tests on other architectures.
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MACHINE = os.environ.get("UDOCKER_TEST_ARCH") or os.uname().machine
 BITS = 32 if MACHINE in ("i386", "i686") else 64
+#: What probes there are: by word size, and one for the newer of two instructions that make calls.
+PROBES = (64, 32) + (("scv",) if MACHINE == "ppc64le" else ())
 #: The architecture as the names of engines have it.
 NAME = {"aarch64": "arm64", "i386": "x86", "i686": "x86"}.get(MACHINE, MACHINE)
 
@@ -90,7 +93,7 @@ def compile_program(name, output, *flags, compiler="gcc"):
     if not shutil.which(compiler):
         pytest.skip("no %s to compile %s.c with" % (compiler, name))
     command = [compiler, "-O1", "-Wall", "-Werror", os.path.join(HERE, name + ".c"), "-o", output]
-    done = subprocess.run(command + list(FLAGS[name] + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(command + list(FLAGS.get(name, ()) + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True)
     if done.returncode:
         pytest.skip("%s %s cannot compile %s.c: %s" % (compiler, " ".join(flags), name, done.stdout.strip().split("\n")[-1]))
@@ -99,15 +102,21 @@ def compile_program(name, output, *flags, compiler="gcc"):
 
 @pytest.fixture(scope="session")
 def probes(tmp_path_factory):
-    """A function: bits (32 or 64) -> the path of the program that makes one raw system call."""
+    """A function: one of PROBES -> the path of the program that makes one raw system call."""
     if os.geteuid() == 0:
         pytest.fail("root's calls would mount and unmount for real: run ./test, which makes a user", pytrace=False)
     directory = tmp_path_factory.mktemp("probes")
     made = {}
     if os.environ.get("UDOCKER_TEST_PROGRAMS"):
         made[BITS] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe")
+        made["scv"] = os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "probe-scv")
 
     def probe(bits):
+        if bits == "scv":
+            if bits not in made:
+                made[bits] = compile_program("probe", str(directory / "probe-scv"), "-DSCV")
+            if subprocess.call([made[bits], "chdir", "/"], stdout=subprocess.DEVNULL) == -signal.SIGILL:
+                pytest.skip("this processor has no scv instruction")
         if bits not in made:
             if bits != BITS and MACHINE != "x86_64":
                 pytest.skip("only x86_64 runs programs of another word size here")

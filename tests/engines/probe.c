@@ -14,7 +14,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <asm/fcntl.h>
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 
@@ -333,17 +332,15 @@ static word probe(const char *call, const char *path, const char *path2, char **
 	IS(oldstat) return CALL(oldstat, path, buffer, 0, 0, 0, 0);
 	IS(oldlstat) return CALL(oldlstat, path, buffer, 0, 0, 0, 0);
 	IS(truncate64) return CALL(truncate64, path, 2, 0, 0, 0, 0);
-	IS(statfs64) return CALL(statfs64, path, 84, buffer, 0, 0, 0);
 	IS(chown32) return CALL(chown32, path, -1, -1, 0, 0, 0);
 	IS(lchown32) return CALL(lchown32, path, -1, -1, 0, 0, 0);
 	IS(utimensat_time64) return CALL(utimensat_time64, at, path, 0, 0, 0, 0);
 #endif
 #if defined(__powerpc64__)
-	IS(statfs64) return CALL(statfs64, path, 88, buffer, 0, 0, 0);
 	IS(spu_create) return CALL(spu_create, path, 0, 0755, 0, 0, 0);
 #endif
 #if defined(__i386__) || defined(__powerpc64__)
-	IS(umount) return CALL(umount, path, 0, 0, 0, 0, 0);
+	IS(statfs64) return CALL(statfs64, path, sizeof(word) == 4 ? 84 : 88, buffer, 0, 0, 0);
 	IS(socketcall_connect) {
 		static word arguments[3];
 		fd = unix_address(&address, path);

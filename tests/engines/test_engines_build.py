@@ -32,8 +32,9 @@ def build(tmp_path, *arguments, **variables):
 
 @pytest.fixture
 def compiler():
-    if not shutil.which("gcc") or not shutil.which("patch") or not shutil.which("make"):
-        pytest.skip("no gcc, make and patch: what comes after finding them cannot be reached")
+    missing = [name for name in ("gcc", "g++", "nasm", "make", "patch") if not shutil.which(name)]
+    if missing:
+        pytest.skip("no %s: what comes after finding the toolchain cannot be reached" % ", ".join(missing))
 
 
 def refused(done, tmp_path, *words):
@@ -76,7 +77,7 @@ def test_a_source_that_is_missing_where_it_should_be_is_one_line(compiler, tmp_p
 def test_no_archive_at_all_is_one_line(compiler, tmp_path):
     tools = tmp_path / "tools"  # all that is needed, and neither apt nor debootstrap
     tools.mkdir()
-    for name in ("gcc", "ar", "ranlib", "strip", "objcopy", "objdump", "ld", "as", "make", "patch", "sh"):
+    for name in ("gcc", "g++", "nasm", "ar", "ranlib", "strip", "objcopy", "objdump", "ld", "as", "make", "patch", "sh"):
         os.symlink(shutil.which(name), str(tools / name))
     done = build(tmp_path, PATH=str(tools))
     if "fetching" in done.stderr:
@@ -143,6 +144,58 @@ def test_a_source_archive_stays_in_its_directory(name, kind, link, builder, tmp_
     assert sorted(os.listdir(str(tmp_path))) == ["source.tar.gz", "unpacked"]
 
 
+def test_a_debian_package_is_unpacked_as_its_data(builder, tmp_path):
+    from builder import BuildError, unpack
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:xz") as archive:
+        entry = tarfile.TarInfo("./usr/bin/program")
+        entry.size, entry.mode = 3, 0o755
+        archive.addfile(entry, io.BytesIO(b"abc"))
+
+    def member(name, content):
+        return b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name, 0, 0, 0, b"100644", len(content)) + content + b"\n" * (len(content) % 2)
+
+    package = b"!<arch>\n" + member(b"debian-binary", b"2.0\n") + member(b"control.tar.xz", b"odd")
+    path = tmp_path / "package"
+    path.write_bytes(package + member(b"data.tar.xz", data.getvalue()))
+    unpack.unpack(str(path), str(tmp_path / "out"), ["usr/bin"])
+    assert (tmp_path / "out" / "usr" / "bin" / "program").read_bytes() == b"abc"
+    path.write_bytes(package)
+    with pytest.raises(BuildError, match="without data"):
+        unpack.unpack(str(path), str(tmp_path / "again"))
+
+
+def test_patches_are_for_the_source_whose_folder_they_are_in(builder, tmp_path):
+    from builder import recipe
+    copy = str(tmp_path / "crun")
+    shutil.copytree(os.path.join(FOLDER, "crun"), copy)
+    os.mkdir(os.path.join(copy, "patches", "libcap"))
+    with open(os.path.join(copy, "patches", "libcap", "0001-x.patch"), "w"):
+        pass
+    found = recipe.patches(recipe.load(copy))
+    assert [patch.source for patch in found] == ["crun"] * (len(found) - 1) + ["libcap"]
+    assert found[0].name.startswith("crun-0001-") and found[-1].name == "crun-libcap-0001-x.patch"
+
+
+def test_a_recipe_with_a_source_that_is_not_pinned_is_one_line(builder, tmp_path):
+    from builder import BuildError, sources
+    with pytest.raises(BuildError, match="sources.lock does not have golang-vax"):
+        sources.pinned({}, "golang-vax")
+
+
+def test_times_of_several_builds_are_kept_together(builder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("engines_build", BUILD)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    path = str(tmp_path / "times.json")
+    program.add_times(path, [{"arch": "x86_64", "engine": "a", "seconds": 1}, {"arch": "i386", "engine": "a", "seconds": 2}])
+    program.add_times(path, [{"arch": "x86_64", "engine": "a", "seconds": 3}])
+    with open(path) as text:
+        assert [(record["arch"], record["seconds"]) for record in json.load(text)] == [("i386", 2), ("x86_64", 3)]
+
+
 def test_every_patch_says_why_and_under_which_licence():
     for folder, _, names in os.walk(FOLDER):
         for name in names:
@@ -150,7 +203,7 @@ def test_every_patch_says_why_and_under_which_licence():
                 assert re.match(r"\d{4}-[a-z0-9-]+\.patch$", name)
                 with open(os.path.join(folder, name)) as text:
                     header = text.read().split("\n--- ")[0]
-                assert "\nLicense: GPL-2.0-or-later\n" in header
+                assert re.search(r"^License: (GPL-[23]\.0-or-later|LGPL-2\.1-or-later|Apache-2\.0)$", header, re.M), name
                 assert len(header) > 120, name
 
 

@@ -91,6 +91,8 @@ def run_there(arch, directory):
         pytest.skip("there is no dist/%s: 'build.py engines %s' makes it" % (os.path.basename(bundle), arch))
     for name in ("guest", "probe"):
         compile_program(name, os.path.join(directory, name), compiler=row.compiler)
+    if arch == "ppc64le":
+        compile_program("probe", os.path.join(directory, "probe-scv"), "-DSCV", compiler=row.compiler)
     if row.is_emulated:
         return parse(in_machine(arch, bundle, directory))
     if os.uname().machine != "x86_64":

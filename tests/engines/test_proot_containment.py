@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from tests.engines.conftest import BITS, HERE
+from tests.engines.conftest import BITS, HERE, PROBES
 
 ENOENT, EPERM, ENOSYS, NO_SUCH_CALL = -2, -1, -38, -9999
 
@@ -92,7 +92,7 @@ class Bench(object):
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-@pytest.mark.parametrize("bits", (64, 32))
+@pytest.mark.parametrize("bits", PROBES)
 def test_a_path_is_one_of_the_container(bits, mode, proot, probes, tmp_path):
     probe = probes(bits)
     bench = Bench(proot, probe, tmp_path)

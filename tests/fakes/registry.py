@@ -160,7 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(fault, fault.status, fault.body, dict(fault.headers))
         path = urlsplit(request.path).path
         if path in registry.files:
-            return self._send(fault, 200, registry.files[path], {})
+            data = registry.files[path]
+            return self._blob(fault, request, data, {}, '"%s"' % digest_of(data))
         if path == "/token":
             status, document = registry.auth.answer(request)
             return self._json(fault, status, document)

@@ -66,7 +66,8 @@ def _dispatch(words):
     if command.needs_user:
         context.require_user()
     module = __import__("udocker.cli." + command.module, fromlist=["*"])
-    return getattr(module, command.name)(context, values, arguments) or 0
+    function = getattr(module, command.name, None) or getattr(module, command.name + "_")
+    return function(context, values, arguments) or 0
 
 
 def arguments_of(command, arguments, least, most):

@@ -1,4 +1,4 @@
-"""``udocker version``, ``showconf`` and ``help``."""
+"""``udocker version``, ``showconf``, ``mkrepo`` and ``help``."""
 
 from udocker import __version__
 from udocker.cli import arguments_of, options
@@ -25,6 +25,18 @@ def showconf(context, values, arguments):
         shown = list(item.value) if isinstance(item.value, tuple) else item.value
         say("%s = %s    # %s" % (name, shown, item.origin))
     say("-" * 80)
+
+
+def mkrepo(context, values, arguments):
+    """Make the directories of a repository where nothing is yet."""
+    (path,) = arguments_of("mkrepo", arguments, 1, 1)
+    import os
+    from udocker.errors import AlreadyExists
+    from udocker.model.reference import quoted
+    from udocker.store.layout import Layout
+    if os.path.lexists(path):
+        raise AlreadyExists("localrepo directory already exists: %s" % quoted(path))
+    Layout.below(path, context.settings).make(whole=True)
 
 
 def help(context, values, arguments):

@@ -1,11 +1,11 @@
-"""``udocker create``, ``ps``, ``rm``, ``name`` and ``rmname``."""
+"""``udocker create``, ``clone``, ``ps``, ``rm``, ``name``, ``rename`` and ``rmname``."""
 
 import os
 
 from udocker.cli import arguments_of
-from udocker.engine.choose import DEFAULT_MODE
-from udocker.errors import AlreadyExists, UdockerError
-from udocker.model.reference import ImageReference, printable
+from udocker.engine.choose import DEFAULT_MODE, MODES
+from udocker.errors import AlreadyExists, CorruptData, UdockerError
+from udocker.model.reference import ImageReference, printable, quoted
 
 
 def create(context, values, arguments):
@@ -23,8 +23,42 @@ def create(context, values, arguments):
                 raise
             wanted = ""  # 1.3.x: the container is made, without a name
     image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning)
+    container = create_container(store, image, wanted, context.output.warning,
+                                 context.decoders)
     context.output.result(container.id)
+
+
+def clone(context, values, arguments):
+    """Copy a container and print the id of the copy, and nothing else."""
+    (text,) = arguments_of("clone", arguments, 1, 1)
+    from udocker.host.copytree import copy_tree
+    from udocker.host.files import tree_size
+    store = context.containers
+    container = store.find(text)
+
+    def fill(path):
+        with context.output.progress(lambda: tree_size(container.path)) as meter:
+            left_out = copy_tree(container.path, path, (b"PROTECT",), meter.of_blob())
+        left_out.warn(context.output.warning)
+
+    made = store.make(values["name"] or "", fill)
+    settle(context, made)
+    context.output.result(made.id)
+
+
+def settle(context, container):
+    """Make the copy ``container`` usable, or remove it: in the modes F3 and F4 the programs name
+    the place of the original, and are set up again."""
+    try:
+        if container.mode and container.mode not in MODES:
+            raise CorruptData("the copy has an invalid execution mode %s" % quoted(container.mode))
+        if container.is_patched:
+            from udocker.cli.setup import switch
+            with context.locked():
+                switch(context, container, container.mode, True)
+    except BaseException:
+        context.containers.remove(container)
+        raise
 
 
 def ps(context, values, arguments):
@@ -71,6 +105,12 @@ def name(context, values, arguments):
     """Give a container one more name."""
     container, wanted = arguments_of("name", arguments, 2, 2)
     context.containers.set_name(context.containers.find(container), wanted)
+
+
+def rename(context, values, arguments):
+    """Give a container another name in place of one that it has."""
+    old, new = arguments_of("rename", arguments, 2, 2)
+    context.containers.rename(old, new)
 
 
 def rmname(context, values, arguments):

@@ -94,6 +94,18 @@ class Context(object):
         from udocker.engine.bundle import EngineStore
         return EngineStore(self.layout, architecture, self.facts.kernel_version)
 
+    @property
+    def decoders(self):
+        """Decoders: those of our own that are installed, and nobody else's."""
+        from udocker.engine.base import VERIFIED
+        from udocker.host.compress import Decoders
+        store = self.engines
+        if store.installed() is None:
+            self._autoinstall(False)  # if that costs no network; whoever needs them will be told
+        found = [store.find(name) for name in ("igzip", "zstd")]
+        return Decoders(*[program.path if program and program.origin == VERIFIED else None
+                          for program in found])
+
     def locked(self):
         """A context in which no other udocker changes images or blobs here."""
         from udocker.host.lock import Lock

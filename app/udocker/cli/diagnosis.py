@@ -232,7 +232,8 @@ def _engine(engine, seriousness):
 def _modes(survey):
     for mode in survey.modes:
         if _works(mode):
-            yield OK, "%s works" % mode.name, ()
+            yield OK, "%s works%s" % (mode.name, ", for images whose C library it knows"
+                                      if mode.name[0] == "F" else ""), ()
         elif mode.engine:
             yield BAD, "%s: its engine %s" % (mode.name, mode.engine.trouble), ()
         else:

@@ -113,10 +113,11 @@ def _system():
 
 
 def _program(facts):
-    from udocker.engine import obtain
+    from udocker.engine.release import machine_of, own
+    bundle = own().bundle(machine_of(facts.engine_architecture))
     return "udocker %s, %s, %s engines for %s" % (
         __version__, os.path.abspath(sys.argv[0]),
-        "with" if obtain.has_embedded(facts.engine_architecture) else "without",
+        "with" if bundle.embedded else "without",
         facts.engine_architecture)
 
 

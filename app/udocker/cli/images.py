@@ -1,7 +1,7 @@
-"""``udocker pull``, ``images`` and ``rmi``, and how a command gets an image that is missing."""
+"""``udocker pull``, ``images``, ``rmi``, ``tag``, ``verify`` and ``history``, and how a command gets an image that is missing."""
 
 from udocker.cli import arguments_of
-from udocker.errors import NotFound, UdockerError
+from udocker.errors import CorruptData, NotFound, UdockerError
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, printable
 
@@ -39,6 +39,49 @@ def rmi(context, values, arguments):
         image = store.find(ImageReference.parse(name))
         context.output.info("deleting image: %s" % str(image))
         store.remove(image, values["force"])
+
+
+def tag(context, values, arguments):
+    """Give an image one more name."""
+    source, target = arguments_of("tag", arguments, 2, 2)
+    with context.locked():
+        context.images.tag(context.images.find(ImageReference.parse(source)),
+                           ImageReference.parse(target))
+
+
+def verify(context, values, arguments):
+    """Check an image; return 1 if something in it is not what its digest says."""
+    (name,) = arguments_of("verify", arguments, 1, 1)
+    from udocker.image.verify import verify as check
+    say, errors = context.output.info, []
+
+    def failed(message, hint):
+        errors.append(message)
+        context.output.error(message, hint)
+
+    image = context.images.find(ImageReference.parse(name))
+    say("verifying: %s" % str(image))
+    say("loading structure")
+    say("verifying layers")
+    try:
+        check(image, lambda blob: say("layer ok: %s" % blob), failed, context.output.progress)
+    except CorruptData as error:
+        failed(error.message, error.hint)
+    if errors:
+        context.output.error("image verification failure", "'udocker rmi -f %s', and pull or load "
+                             "it again" % str(image))
+        return 1
+    say("image Ok")
+    return 0
+
+
+def history(context, values, arguments):
+    """Print the steps in which an image was made, the last one first, in docker's columns."""
+    (name,) = arguments_of("history", arguments, 1, 1)
+    from udocker.cli.history import lines
+    image = context.images.find(ImageReference.parse(name))
+    for line in lines(image, values["no_trunc"], values["quiet"]):
+        context.output.result(line)
 
 
 def ensure_image(context, reference, values):

@@ -31,7 +31,8 @@ class Option(namedtuple("Option", "flags metavar help many default")):
 
 
 class Command(namedtuple("Command", "name module arguments summary options greedy needs_user")):
-    """A command: module (str, below udocker.cli, with a function named like the command).
+    """A command: module (str, below udocker.cli, with a function named like the command, and ``_``
+    after it where Python has that word for itself).
 
     arguments (str, for the help); greedy (bool): everything after the first word belongs to it;
     needs_user (bool): not for root.
@@ -64,6 +65,7 @@ GENERAL = (
 )
 
 _PLATFORM = value("--platform", "OS/ARCH", "image for this platform, for example linux/arm64")
+_PLATFORM_OF = value("--platform", "OS/ARCH", "what it is for, if not for this machine")
 _REGISTRY = (
     value("--index", "URL", "index to search in"),
     value("--registry", "URL", "registry to pull from, instead of Docker Hub"),
@@ -147,8 +149,31 @@ COMMANDS = (
     _command("rmname", "containers", "NAME", "take a name from its container"),
     _command("inspect", "inspect", "CONTAINER|IMAGE", "print what an image or container says",
              switch("-p", "--path", "print the path of the container's root file system")),
+    _command("rename", "containers", "OLD NEW", "give a container another name in place of one"),
+    _command("clone", "containers", "CONTAINER", "copy a container, and print the new id",
+             value("--name", "NAME", "name the copy")),
+    _command("tag", "images", "IMAGE NEW", "give an image one more name"),
+    _command("verify", "images", "IMAGE", "check an image's digests and archives"),
+    _command("history", "images", "IMAGE", "show the steps in which an image was made",
+             switch("--no-trunc", "cut nothing"),
+             switch("-q", "--quiet", "print ids only")),
+    _command("protect", "protection", "CONTAINER|IMAGE", "keep from being deleted or replaced"),
+    _command("unprotect", "protection", "CONTAINER|IMAGE", "end that"),
+    _command("save", "archives", "IMAGE...", "write images to an archive for load, docker or podman",
+             value("-o", "--output", "FILE|-", "a new file; standard output if absent")),
     _command("load", "archives", "[NAME[:TAG]]", "take images from an archive made by save",
              value("-i", "--input", "FILE|-", "the archive; standard input if absent")),
+    _command("import", "archives", "TAR|- [IMAGE]",
+             "make an image, or a container, of a root file system",
+             switch("--mv", "delete TAR afterwards"),
+             switch("--tocontainer", "make a container, and print its id"),
+             switch("--clone", "make a container of one that export --clone wrote"),
+             value("--name", "NAME", "name the container"),
+             _PLATFORM_OF),
+    _command("export", "archives", "CONTAINER", "write a container's root file system to an archive",
+             value("-o", "--output", "FILE|-", "this file; standard output if absent"),
+             switch("--clone", "with what udocker knows of it, for import --clone")),
+    _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
              switch("--purge", "remove what other bundles have left"),

@@ -50,13 +50,16 @@ class Output(object):
         self._stderr.flush()
 
     def progress(self, total):
-        """Return a context whose value is told of bytes out of ``total`` (int) that came.
+        """Return a context whose value is told of bytes out of ``total`` that came.
 
-        A bar is drawn where a person is watching a terminal that can draw one.
+        total (int, or a function that finds it out). A bar is drawn where a person is watching a
+        terminal that can draw one.
         """
         shows = (self.level >= INFO and total and self._stderr.isatty()
                  and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"))
-        return _Bar(total, self._stderr) if shows else _NoBar()
+        if not shows:
+            return _NoBar()
+        return _Bar(total() if callable(total) else total, self._stderr)
 
     def _say(self, level, text):
         if self.level >= level:

@@ -74,7 +74,7 @@ def _container(context, values, name):
     from udocker.image.create import create_container
     image = ensure_image(context, reference, values)
     container = create_container(containers, image, values["name"] or "",
-                                 context.output.warning)
+                                 context.output.warning, context.decoders)
     return container, True
 
 

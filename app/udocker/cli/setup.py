@@ -30,12 +30,12 @@ def setup(context, values, arguments):
             from udocker.store import mountpoints
             mountpoints.remove(container)
         if mode:
-            _switch(context, container, mode, values["force"])
+            switch(context, container, mode, values["force"])
         if values["nvidia"]:
             _enable_nvidia(context, container)
 
 
-def _switch(context, container, mode, force):
+def switch(context, container, mode, force):
     """Bring ``container`` into ``mode`` (str) and write that down.
 
     Interrupted, the container is in a mode that has its programs changed, and says so when it is

@@ -35,8 +35,14 @@ class Engine(object):
         raise NotImplementedError
 
 
-#: What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons.
-EnginePlan = namedtuple("EnginePlan", "argv env files warnings reasons")
+class EnginePlan(namedtuple("EnginePlan", "argv env files warnings reasons directory")):
+    """What an engine adds to a plan: argv and env of the engine itself, files, warnings, reasons;
+    directory (str): of the host, to start it in, "" where that makes no difference."""
+
+    __slots__ = ()
+
+    def __new__(cls, argv, env, files, warnings, reasons, directory=""):
+        return super(EnginePlan, cls).__new__(cls, argv, env, files, warnings, reasons, directory)
 
 
 def is_older(version, other):

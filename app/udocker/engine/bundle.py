@@ -48,9 +48,10 @@ class EngineStore(object):
             return None
 
     def is_intact(self, installed):
-        """Whether the programs of ``installed`` (Installed) are there and as they were."""
+        """Whether programs and libraries of ``installed`` (Installed) are there and as they were."""
         return all(self._is_genuine(self._place(name), entry)
-                   for name, entry in installed.files.items() if name.startswith("bin/"))
+                   for name, entry in installed.files.items()
+                   if name.startswith("bin/") or name.endswith(".so"))
 
     def find(self, name):
         """Return the Program ``name`` (str: proot, crun ...) of this architecture, or None."""

@@ -5,20 +5,24 @@ dynamically linked with the C library of the image, nobody becomes root, and it 
 wants to get out.
 
 Modes: F1 starts every program with the image's loader; F2 with a copy of it that looks nowhere on
-the host; F3 has changed the programs so that they name that loader themselves; F4 does so with
-programs that appear later, too. What the variables mean: engines-build/fakechroot/README.md.
+the host; F3 has changed the programs so that they name that loader themselves, and programs that
+come later are started by it; F4, which udocker 1.3.x needed for these, is the same. What the
+variables mean: engines-build/fakechroot/README.md.
 """
 
 import os
 
 from udocker.engine import patching
 from udocker.engine.base import Engine, EnginePlan
-from udocker.engine.guest import GLIBC, links_that_leave, read_guest
+from udocker.engine.guest import GLIBC, MUSL, links_that_leave, read_guest
+from udocker.errors import EngineError, InvalidValue
 from udocker.host.files import make_directories
 from udocker.host.tree import Root, naming
+from udocker.model.reference import quoted
 
-#: Programs that make no sense without root, and what is to be started in their place.
-_SUBSTITUTES = ("/sbin/ldconfig=/bin/true", "/usr/sbin/ldconfig=/bin/true")
+#: What would change the loader's cache, which these modes do not use: it succeeds, doing nothing.
+_SUBSTITUTES = ("/sbin/ldconfig=#RETURN(TRUE)#", "/usr/sbin/ldconfig=#RETURN(TRUE)#",
+                "/sbin/ldconfig.real=#RETURN(TRUE)#", "/usr/sbin/ldconfig.real=#RETURN(TRUE)#")
 #: In the container's directory: links to libraries that the loader would look for on the host.
 LINKS = "ld.lib.links"
 
@@ -28,13 +32,11 @@ class Fakechroot(Engine):
 
     name = "fakechroot"
 
-    def __init__(self, program, guest, container, libraries, patchelf=None):
+    def __init__(self, program, guest, container, libraries):
         """program (Program): the library. guest (Guest), container (Container),
-        libraries ({name: path inside} of links that leave, see guest.links_that_leave),
-        patchelf (Program or None): for mode F4."""
+        libraries ({name: path inside} of links that leave, see guest.links_that_leave)."""
         Engine.__init__(self, program)
-        self.guest, self._container = guest, container
-        self._libraries, self._patchelf = libraries, patchelf
+        self.guest, self._container, self._libraries = guest, container, libraries
 
     def prepare(self, mode):
         """Write beside ROOT what the loader needs in ``mode`` (str)."""
@@ -46,10 +48,17 @@ class Fakechroot(Engine):
                      self._libraries)
 
     def plan(self, launch, mode):
-        root, guest = launch.root, self.guest
-        image_loader = root + guest.loader
-        loader = image_loader if mode == "F1" else \
-            os.path.join(self._container.path, patching.LOADER)
+        guest = self.guest
+        # the library wants real paths, and separates them in its own way
+        launch = launch._replace(root=os.path.realpath(launch.root), binds=tuple(
+            bind._replace(source=os.path.realpath(bind.source)) for bind in launch.binds))
+        root = launch.root
+        for path in [root] + [path for bind in launch.binds for path in bind[:2]]:
+            if ":" in path or "!" in path:
+                raise InvalidValue("invalid path %s: F modes take no ':' or '!' in one"
+                                   % quoted(path))
+        loader = root + guest.loader if mode == "F1" else \
+            os.path.join(os.path.dirname(root), patching.LOADER)
         env = dict(launch.env)
         libraries = [os.path.join(self._container.path, LINKS)] if self._libraries else []
         libraries += [root + path for path in guest.directories]
@@ -65,7 +74,6 @@ class Fakechroot(Engine):
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
             "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
-            "FAKECHROOT_AF_UNIX_PATH": launch.settings.tmp,
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
@@ -77,13 +85,14 @@ class Fakechroot(Engine):
         program = _on_host(launch.program, launch)
         if mode in ("F1", "F2"):
             env["FAKECHROOT_ELFLOADER"] = loader
+            env["FAKECHROOT_ARGV0"] = launch.argv[0]
+            if guest.libc == MUSL:
+                env["FAKECHROOT_ELFLOADER_OPT_ARGV0"] = "--argv0"
             argv = (loader, program) + launch.argv[1:]
         else:
-            argv = (program,) + launch.argv[1:]
-        if mode == "F4":
-            env["FAKECHROOT_PATCH_PATCHELF"] = self._patchelf.path
+            # programs that came later name a loader of the host, and are started by this one
             env["FAKECHROOT_PATCH_ELFLOADER"] = loader
-            env["FAKECHROOT_PATCH_LAST_TIME"] = patching.patched_at(self._container)
+            argv = (program,) + launch.argv[1:]
         warnings = ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
             ("publish", launch.ports), ("kernel", launch.kernel)) if value]
         unprotected = [bind.target for bind in launch.binds if bind.read_only]
@@ -91,7 +100,8 @@ class Fakechroot(Engine):
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"
                             % ", ".join(unprotected))
         return EnginePlan(argv, tuple(env.items()), (), tuple(warnings),
-                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),))
+                          (("LD_LIBRARY_PATH", "where the image's own loader looks"),),
+                          _on_host(launch.cwd, launch))
 
 
 def fakechroot_for(container, mode, locator):
@@ -100,13 +110,28 @@ def fakechroot_for(container, mode, locator):
     Without a container (None) it is one that can tell whether there is a library, and no more.
     """
     if container is None:
-        locator.patchelf()
-        return Fakechroot(locator.fakechroot(GLIBC, None), None, None, {})
+        if mode in ("F3", "F4"):
+            locator.patchelf()
+        return Fakechroot(_loadable(locator.fakechroot(GLIBC, None)), None, None, {})
     with Root(container.root) as root:
-        guest = read_guest(root)
+        guest = read_guest(root, patching.original_loader(container))
         libraries = links_that_leave(root, guest.directories)
-    return Fakechroot(locator.fakechroot(guest.libc, guest.architecture), guest, container,
-                      libraries, locator.patchelf() if mode == "F4" else None)
+    return Fakechroot(_loadable(locator.fakechroot(guest.libc, guest.architecture)), guest,
+                      container, libraries)
+
+
+def _loadable(library):
+    """Return ``library`` (Program) if a loader can load it; EngineError.
+
+    A loader goes on without a library that it cannot preload, and then the program is on the host.
+    """
+    if not os.access(library.path, os.R_OK):
+        raise EngineError("the library %s cannot be read" % quoted(library.path),
+                          "'udocker install --force' installs it again")
+    if os.statvfs(library.path).f_flag & os.ST_NOEXEC:
+        raise EngineError("the library %s is on a file system mounted noexec, where nothing can be "
+                          "loaded from" % quoted(library.path), "set UDOCKER_LIB to another")
+    return library
 
 
 def _on_host(path, launch):

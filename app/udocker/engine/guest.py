@@ -37,17 +37,20 @@ class Guest(namedtuple("Guest", "loader libc architecture directories")):
     __slots__ = ()
 
 
-def read_guest(root):
-    """Return the Guest of ``root`` (host.tree.Root); EngineError if F modes can do nothing for it."""
+def read_guest(root, known_loader=""):
+    """Return the Guest of ``root`` (host.tree.Root); EngineError if F modes can do nothing for it.
+
+    known_loader (str): what its programs named before they were patched, "" where none was.
+    """
     elf = _first_dynamic(root)
+    named = known_loader or os.fsdecode(elf.interpreter)
     try:
-        loader = root.real_path(os.fsdecode(elf.interpreter))
+        loader = root.real_path(named)
         root.open_file(loader).close()
     except UdockerError:
-        raise EngineError("the image has no dynamic loader %s"
-                          % quoted(os.fsdecode(elf.interpreter)),
+        raise EngineError("the image has no dynamic loader %s" % quoted(named),
                           "modes P1 and R1 run what needs none")
-    libc = MUSL if b"ld-musl-" in elf.interpreter else GLIBC
+    libc = MUSL if "ld-musl-" in named or posixpath.basename(loader) == "libc.so" else GLIBC
     return Guest(loader, libc, elf.architecture, _existing(root, _searched(root, libc, elf)))
 
 

@@ -100,8 +100,9 @@ class Collector(object):
             _remove(path)
             raise
         except BaseException:
-            if not (is_url and bundle.sha256):
-                _remove(path)  # nothing can tell whether it is the beginning of anything
+            # without a digest nothing tells whether it is the beginning of anything
+            if not (is_url and bundle.sha256) or _is_empty(path):
+                _remove(path)
             raise
 
     def _fetch(self, url, bundle, path):
@@ -197,6 +198,13 @@ def _advice(bundle, failures):
     if len(failures) == 1 and failures[0][1].hint:
         return failures[0][1].hint
     return "'udocker install --from FILE|DIR|URL' takes %s from elsewhere" % bundle.file
+
+
+def _is_empty(path):
+    try:
+        return os.path.getsize(path) == 0
+    except OSError:
+        return True
 
 
 def _remove(path):

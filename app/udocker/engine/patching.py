@@ -5,7 +5,8 @@ was written down; so whatever interrupts this, every file is a whole one, and th
 
 State, in the container's directory: ``patch.undo`` (records, in the order in which files were
 patched), ``patch.time`` (seconds since the epoch; written when all is patched, and only then),
-``patch.path`` (the container's directory at that time), ``ld.so`` (the loader that the files name: the
+``patch.path`` (the container's directory at that time), ``ld.so.path`` (the loader that the files
+named before), ``ld.so`` (the loader that the files name: the
 image's, but that it looks for libraries where it is told, and nowhere on the host).
 """
 
@@ -26,6 +27,7 @@ from udocker.host.elf import MAGIC, read_elf
 from udocker.model.reference import quoted
 
 UNDO, TIME, PATH, LOADER = "patch.undo", "patch.time", "patch.path", "ld.so"
+ORIGINAL_LOADER = "ld.so.path"
 _COPIES = ".patching"
 #: Files that patchelf is given at a time: a command line, and copies on the disk, of sane size.
 _BATCH = 64
@@ -54,15 +56,16 @@ def require_patched(container):
                           "have to be set up again" % (container.id, quoted(was)), again)
 
 
-def patched_at(container):
-    """Return when ``patch`` came to its end (str: seconds since the epoch)."""
-    return _read(container, TIME)
+def original_loader(container):
+    """Return the loader (str: a path inside) that the programs named before, "" if they still do."""
+    return _read(container, ORIGINAL_LOADER)
 
 
 def patch(container, guest, patchelf):
     """Patch the ELF files of ``container`` for ``guest`` (Guest) with ``patchelf`` (str: path)."""
     root = container.root
     loader = make_loader(container, guest)
+    files.write_atomic(os.path.join(container.path, ORIGINAL_LOADER), os.fsencode(guest.loader))
     files.write_atomic(os.path.join(container.path, PATH), os.fsencode(container.path))
     with _stage(container) as stage, open(os.path.join(container.path, UNDO), "ab") as undo:
         targets = _targets(root, guest.architecture)
@@ -84,7 +87,7 @@ def restore(container, patchelf):
         for record, kept in _records(os.path.join(container.path, UNDO)):
             if not _undo(container.root, record, kept, stage):
                 changed += _take_out(container.root, record, was, patchelf)
-    for name in (LOADER, PATH, UNDO):
+    for name in (LOADER, ORIGINAL_LOADER, PATH, UNDO):
         _forget(container, name)
     return changed
 

@@ -22,7 +22,7 @@ class Unknown(namedtuple("Unknown", "reason")):
 
 
 class Once(object):
-    """Another object, each of whose methods without arguments is called once at most.
+    """Another object, each of whose methods is called once at most for the same arguments.
 
     What came of that, a result or an UdockerError, is what every further call gives.
     """
@@ -34,13 +34,14 @@ class Once(object):
     def __getattr__(self, name):
         method = getattr(self._inner, name)
 
-        def call():
-            if name not in self._outcomes:
+        def call(*arguments):
+            key = (name,) + arguments
+            if key not in self._outcomes:
                 try:
-                    self._outcomes[name] = method(), None
+                    self._outcomes[key] = method(*arguments), None
                 except UdockerError as error:
-                    self._outcomes[name] = None, error
-            result, error = self._outcomes[name]
+                    self._outcomes[key] = None, error
+            result, error = self._outcomes[key]
             if error is not None:
                 raise error
             return result

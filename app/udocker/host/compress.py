@@ -8,11 +8,15 @@ run has it, and in a damaged file it is the rest of the data.
 """
 
 import bz2
+import io
 import lzma
+import os
+import stat
 import zlib
 from collections import namedtuple
 
 from udocker.errors import CorruptData, UnsafeLayer
+from udocker.host.decoder import Decoder, Failed
 from udocker.host.tree import naming
 from udocker.host.zstd import zstd_chunks
 
@@ -40,6 +44,16 @@ class Limits(namedtuple("Limits", "size ratio allowance members")):
 DEFAULT_LIMITS = Limits(1 << 40, 200, 1 << 30, 5000000)
 
 
+#: Programs of udocker's own that decompress: gzip and zstd (str, path, or None). Each reads
+#: standard input to its end when called with ``-dc``, fails on damaged data, and writes nothing else.
+Decoders = namedtuple("Decoders", "gzip zstd")
+NO_DECODERS = Decoders(None, None)
+
+#: Compressed bytes from which on a program that inflates faster makes up for its start: measured,
+#: that is at 0.6 MiB, and importing what starts it takes some milliseconds once.
+WORTH_A_PROGRAM = 1 << 20
+
+
 class Blob(object):
     """Iterate over the uncompressed bytes of ``stream`` (a binary file, read once, never sought).
 
@@ -47,10 +61,19 @@ class Blob(object):
     early, UnsafeLayer past ``limits``, HostError where nothing here can decompress them.
     """
 
-    def __init__(self, stream, limits=DEFAULT_LIMITS):
+    def __init__(self, stream, limits=DEFAULT_LIMITS, decoders=NO_DECODERS):
         self.consumed = 0
         self._stream = stream
         self._limits = limits
+        self._decoders = decoders
+        self._decoder = None
+        self._is_given_up = False
+
+    def give_up(self):
+        """End a program that decompresses, from another thread; no more is wanted."""
+        self._is_given_up = True
+        if self._decoder is not None:
+            self._decoder.kill()
 
     def __iter__(self):
         size, allowance = 0, self._limits.allowance
@@ -79,7 +102,8 @@ class Blob(object):
         if not first:
             raise CorruptData("is empty")
         if first.startswith(b"\x1f\x8b"):
-            return _members(_Gzip, self._read, first, "gzip", zlib.error)
+            own = _members(_Gzip, self._read, first, "gzip", zlib.error)
+            return self._gunzipped(first, own) if self._decoders.gzip else own
         if first.startswith(b"\xfd7zXZ\0"):
             return _members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY),
                             self._read, first, "xz", lzma.LZMAError)
@@ -88,8 +112,86 @@ class Blob(object):
                             OSError, ValueError)
         if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18"
                                                      and first[0] & 0xf0 == 0x50):
-            return zstd_chunks(_members, self._read, first, CHUNK)
+            return zstd_chunks(_members, self._read, first, CHUNK, self._decoders.zstd,
+                               lambda argv: self._run(argv, first))
         return self._plain(first)
+
+    def _gunzipped(self, first, own):
+        """What a program makes of it; where that is in doubt, Python's ``own`` has the last word."""
+        passed, consumed = 0, self.consumed
+        if self._file_size() >= WORTH_A_PROGRAM:
+            try:
+                for chunk in self._run((self._decoders.gzip, "-dc"), first):
+                    passed += len(chunk)
+                    yield chunk
+                if self._is_single_member(passed):
+                    return
+            except Failed:
+                pass
+            if self._is_given_up:
+                return
+            self.consumed = consumed
+        for chunk in own:
+            if passed < len(chunk):
+                yield chunk[passed:]
+            passed = max(0, passed - len(chunk))
+
+    def _run(self, argv, first):
+        """Return an iterator over what the program ``argv`` makes of the data; Failed."""
+        source = self._reopened()
+        try:
+            decoder = Decoder(argv, source, self._fed(first) if source is None else None)
+        except Failed:
+            if source is not None:
+                os.close(source)
+            raise
+        self._decoder = decoder
+        if self._is_given_up:
+            decoder.kill()
+        return self._through(decoder, source)
+
+    def _through(self, decoder, source):
+        try:
+            for chunk in decoder.chunks(CHUNK):
+                if source is not None:
+                    # the program reads from the same open file, so its position is ours
+                    self.consumed = os.lseek(source, 0, os.SEEK_CUR)
+                yield chunk
+        finally:
+            self._decoder = None
+            decoder.close()
+            if source is not None:
+                os.close(source)
+
+    def _fed(self, data):
+        while data:
+            yield data
+            data = self._read()
+
+    def _is_file(self):
+        return isinstance(getattr(self._stream, "raw", None), io.FileIO) \
+            and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode) \
+            and self._stream.tell() == self.consumed
+
+    def _file_size(self):
+        return os.fstat(self._stream.fileno()).st_size if self._is_file() else 0
+
+    def _is_single_member(self, size):
+        """Whether the file is one gzip member of ``size`` bytes: it ends with its size (RFC 1952).
+
+        Of several, igzip leaves out, without a word, those after padding, and garbage.
+        """
+        fd = self._stream.fileno()
+        return os.pread(fd, 4, os.fstat(fd).st_size - 4) == (size & 0xffffffff).to_bytes(4, "little")
+
+    def _reopened(self):
+        """Return a descriptor of the data with a position of its own, None if they are no file."""
+        if not self._is_file():
+            return None
+        try:
+            return os.open("/proc/self/fd/%d" % self._stream.fileno(), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None  # without /proc they can be handed over all the same
 
     def _plain(self, data):
         while data:

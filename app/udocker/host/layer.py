@@ -17,7 +17,7 @@ from collections import namedtuple
 
 from udocker.errors import CorruptData, DigestMismatch, NotFound, UnsafeLayer
 from udocker.host.ahead import ahead
-from udocker.host.compress import DEFAULT_LIMITS, Blob
+from udocker.host.compress import DEFAULT_LIMITS, NO_DECODERS, Blob
 from udocker.host.files import copy_at, remove_at
 from udocker.host.folders import Folders, components
 from udocker.host.made import Made
@@ -55,18 +55,23 @@ class Applied(namedtuple("Applied", "members size whiteouts devices set_id xattr
     __slots__ = ()
 
 
-def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress=None):
+def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress=None,
+                decoders=NO_DECODERS):
     """Apply the layer in ``stream`` to the root file system in the directory ``root_path``.
 
     stream: a binary file, compressed or not; it is read to its end, by another thread.
     diff_id (Digest or None): what the uncompressed bytes must have; DigestMismatch if not.
     limits (compress.Limits): how much it may unpack to.
     progress: called, if given, with the compressed bytes (int) read so far, now and then.
+    decoders (compress.Decoders): programs that decompress faster than Python.
 
     Returns Applied. Raises CorruptData (damaged data), UnsafeLayer (it tries to leave the root,
     or is past a limit) and HostError (disk full ...); what was written until then stays.
     """
-    blob = Blob(stream, limits)
+    if diff_id is None:
+        # without a digest the checks of the decompressor are all there is: let them be Python's
+        decoders = decoders._replace(gzip=None)
+    blob = Blob(stream, limits, decoders)
     hasher = hashlib.new(diff_id.algorithm) if diff_id is not None else None
     chunks = ahead(blob)
     if hasher is not None:
@@ -77,6 +82,7 @@ def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress
         with Root(root_path) as root:
             applied = _Application(root, reader, limits).run()
     finally:
+        blob.give_up()
         chunks.close()
     if hasher is not None and hasher.hexdigest() != diff_id.hex:
         raise DigestMismatch("layer unpacks to %s:%s, not to %s"

@@ -1,11 +1,9 @@
 """Zstandard, for which Python has a decoder only from 3.14: whatever there is on this machine."""
 
 import shutil
-import subprocess
-import threading
 
 from udocker.errors import CorruptData, HostError
-from udocker.host.tree import naming
+from udocker.host.decoder import Failed
 
 #: Modules with the interface of bz2's decompressor: of the standard library, and its backport.
 _MODULES = ("compression.zstd", "backports.zstd")
@@ -13,10 +11,12 @@ _MODULES = ("compression.zstd", "backports.zstd")
 _OPTIONS = ("-dcq", "--memory=128MB")
 
 
-def zstd_chunks(members, read, first, size):
+def zstd_chunks(members, read, first, size, program, run):
     """Return an iterator over the content of the zstd data ``first`` and what ``read()`` gives.
 
     members: the function that does this with a decompressor like bz2's; size (int): of a chunk.
+    program (str or None): one of udocker's own, ``program -dc``. run: a function that takes a
+    command line and returns an iterator over what that makes of the data, or raises Failed.
     """
     for name in _MODULES:
         try:
@@ -24,15 +24,27 @@ def zstd_chunks(members, read, first, size):
         except ImportError:
             continue
         return members(module.ZstdDecompressor, read, first, "zstd", module.ZstdError)
-    program = shutil.which("zstd")
-    if program:
-        return _by_program(program, read, first, size)
+    found = shutil.which("zstd")
+    for argv in ([(program, "-dc")] if program else []) + ([(found,) + _OPTIONS] if found else []):
+        try:
+            return _by_program(run(argv))
+        except Failed:
+            continue  # it cannot be started
     try:
         import zstandard
     except ImportError:
         raise HostError("is compressed with zstd, and nothing here can decompress that",
-                        "install the zstd program, or the module zstandard for this Python")
+                        "'udocker install' installs what can; so do the zstd program, and the "
+                        "module zstandard for this Python")
     return _by_package(zstandard, read, first, size)
+
+
+def _by_program(chunks):
+    try:
+        for chunk in chunks:
+            yield chunk
+    except Failed as failure:
+        raise CorruptData("damaged zstd data: %s" % failure)
 
 
 def _by_package(zstandard, read, first, size):
@@ -57,48 +69,3 @@ class _Source(object):
     def read(self, size=-1):
         first, self._first = self._first, b""
         return first or self._read()
-
-
-def _by_program(program, read, first, size):
-    with naming(program):
-        process = subprocess.Popen((program,) + _OPTIONS, stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    trouble = []
-
-    def feed():
-        data = first
-        try:
-            while data:
-                process.stdin.write(data)
-                data = read()
-        except BrokenPipeError:
-            pass  # the program will say why
-        except Exception as error:  # of the read: it belongs to the other thread
-            trouble.append(error)
-        finally:
-            try:
-                process.stdin.close()
-            except OSError:
-                pass
-
-    feeder = threading.Thread(target=feed, name="zstd")
-    feeder.daemon = True
-    feeder.start()
-    try:
-        while True:
-            chunk = process.stdout.read(size)
-            if not chunk:
-                break
-            yield chunk
-        said = process.stderr.read(4096).decode("utf-8", "replace").strip()
-        status = process.wait()
-        feeder.join()
-        if trouble:
-            raise trouble[0]
-        if status:
-            raise CorruptData("damaged zstd data: %s" % (said.splitlines() or ["no reason"])[-1])
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()

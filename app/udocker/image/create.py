@@ -6,10 +6,11 @@ from udocker.errors import UdockerError
 from udocker.model.oci import parse_config
 
 
-def create_container(containers, image, name, warn, progress=None):
+def create_container(containers, image, name, warn, decoders):
     """Make a Container from ``image`` (StoredImage) and return it.
 
-    containers (ContainerStore), name (str, "" for none), warn (function of a str).
+    containers (ContainerStore), name (str, "" for none), warn (function of a str), decoders
+    (host.compress.Decoders).
     """
     from udocker.host.layer import apply_layer
     config_raw = image.config_raw()
@@ -21,7 +22,7 @@ def create_container(containers, image, name, warn, progress=None):
         for layer in layers:
             try:
                 with open(layer.path, "rb") as blob:
-                    report = apply_layer(root, blob, layer.diff_id)
+                    report = apply_layer(root, blob, layer.diff_id, decoders=decoders)
             except UdockerError as error:
                 raise type(error)("image %s, layer %s: %s"
                                   % (image, os.path.basename(layer.path), error.message),

@@ -7,7 +7,9 @@ OCI image-spec image-layout.md, and docker's image/spec/v1.2.md ("Combined Image
 import json
 from collections import namedtuple
 
-from udocker.errors import CorruptData, DigestMismatch, InvalidValue, SizeMismatch, UsageError
+from udocker.errors import (CorruptData, DigestMismatch, InvalidValue, SizeMismatch, UdockerError,
+                            UsageError)
+from udocker.host.content import check_layer
 from udocker.model.oci import (DOCKER_CONFIG, DOCKER_MANIFEST, MAX_DOCUMENT, MAX_LAYERS, Index,
                                Manifest, parse_config, parse_document)
 from udocker.model.jsontext import loads
@@ -27,18 +29,22 @@ Found = namedtuple("Found", "names store")
 class Loader(object):
     """Loads archives into an ImageStore."""
 
-    def __init__(self, images, locked, info, platform):
-        """images (ImageStore), locked (function that returns a lock to enter), info (function of a
-        message), platform (Platform: what to take of an image for several)."""
+    def __init__(self, images, locked, platform, output):
+        """images (ImageStore), locked (function that returns a lock to enter), platform (Platform:
+        what to take of an image for several), output (cli.output.Output, or what has its info and
+        progress)."""
         self._images = images
         self._locked = locked
-        self._info = info
         self._platform = platform
+        self._output = output
+        self._meter = None
+        self._added = []  # digests of the blobs that were not here before
 
     def load(self, archive, name):
         """Load every image of ``archive`` (store.archive.Archive); return the StoredImages.
 
         name (str): what to call the image, for an archive with a single one; "" for its own name.
+        All images appear when all that is in them is here and right; or none does.
         """
         found = self._oci_images(archive) if archive.has("oci-layout") \
             else self._docker_images(archive)
@@ -49,20 +55,31 @@ class Loader(object):
                              % (archive, len(found)))
         references = [[ImageReference.parse(text) for text in ((name,) if name else item.names)]
                       for item in found]
-        loaded = []
-        for item, wanted in zip(found, references):
-            manifest = item.store()
-            for reference in wanted or [_name_of_nameless(manifest)]:
-                loaded.append(self._publish(reference, manifest))
-        return loaded
+        try:
+            with self._output.progress(archive.size) as self._meter:
+                manifests = [item.store() for item in found]
+            return [self._publish(reference, manifest)
+                    for manifest, wanted in zip(manifests, references)
+                    for reference in wanted or [_name_of_nameless(manifest)]]
+        except BaseException:
+            with self._locked():
+                self._images.discard_unused(self._added)
+            raise
 
     def _publish(self, reference, manifest):
         with self._locked():
             old = self._images.lookup(reference)
             if old is not None and not old.is_version_1 and old.manifest().raw == manifest.raw:
-                self._info("repository and tag already exist %s %s" % (old.name, old.tag))
+                self._output.info("repository and tag already exist %s %s" % (old.name, old.tag))
                 return old
             return self._images.put_image(reference, manifest)
+
+    def _add(self, archive, member):
+        """Store the file ``member`` (str) of ``archive`` as a blob; return (Digest, size)."""
+        with archive.open(member) as source:
+            digest, size = self._images.add_blob(source, self._meter.of_blob())
+        self._added.append(digest)
+        return digest, size
 
     # OCI layout
 
@@ -93,21 +110,24 @@ class Loader(object):
         for descriptor in (manifest.config,) + manifest.layers:
             if self._images.has_blob(descriptor):
                 continue
-            with archive.open(_blob_name(descriptor.digest)) as source:
-                digest, size = self._images.add_blob(source)
+            digest, size = self._add(archive, _blob_name(descriptor.digest))
             if digest != descriptor.digest or size != descriptor.size:
-                with self._locked():
-                    self._images.discard_unused([digest])
                 raise DigestMismatch("%s: blob %s has %d bytes with the digest %s, expected %d bytes"
                                      % (archive, descriptor.digest, size, digest, descriptor.size))
+        config = parse_config(self._images.read_blob(manifest.config.digest))
+        if len(config.diff_ids) != len(manifest.layers):
+            raise CorruptData("%s: the configuration %s names %d layers, the manifest %d"
+                              % (archive, manifest.config.digest, len(config.diff_ids),
+                                 len(manifest.layers)))
         return manifest
 
     # docker-archive
 
     def _docker_images(self, archive):
         if not archive.has("manifest.json"):
-            raise CorruptData("%s is neither a docker archive nor an OCI layout" % archive)
-        return [Found(names, lambda config=config, layers=layers:
+            raise _no_archive(archive)
+        return [Found(tuple(_familiar(ImageReference.parse(name)) for name in names),
+                      lambda config=config, layers=layers:
                       self._store_docker(archive, config, layers))
                 for names, config, layers in _docker_entries(archive)]
 
@@ -118,10 +138,16 @@ class Loader(object):
             raise CorruptData("%s: %s names %d layers, manifest.json %d"
                               % (archive, quoted(config_name), len(config.diff_ids),
                                  len(layer_names)))
-        layers = [self._store_layer(archive, name, diff_id)
-                  for name, diff_id in zip(layer_names, config.diff_ids)]
-        with archive.open(config_name) as source:
-            digest, size = self._images.add_blob(source)
+        layers, known = [], {}
+        for name, diff_id in zip(layer_names, config.diff_ids):
+            key = archive.identity(name), diff_id  # a layer may occur several times
+            if key not in known:
+                known[key] = self._store_layer(archive, name, diff_id)
+            layers.append(known[key])
+        digest, size = self._add(archive, config_name)
+        if _hex_of(config_name) not in (digest.hex, ""):
+            raise DigestMismatch("%s: the configuration %s has the digest %s"
+                                 % (archive, quoted(config_name), digest))
         raw = json.dumps({
             "schemaVersion": 2, "mediaType": DOCKER_MANIFEST,
             "config": {"mediaType": DOCKER_CONFIG, "digest": str(digest), "size": size},
@@ -132,14 +158,28 @@ class Loader(object):
         with archive.open(name) as source:
             start = source.read(4)
         media_type = next(kind for magic, kind in _LAYER_TYPES if start.startswith(magic))
-        with archive.open(name) as source:
-            digest, size = self._images.add_blob(source)
-        if media_type == _LAYER_TYPES[-1][1] and digest != diff_id:
-            with self._locked():
-                self._images.discard_unused([digest])
+        if media_type != _LAYER_TYPES[-1][1]:
+            with archive.open(name) as source:
+                unpacked = self._unpacked(archive, name, source)
+        digest, size = self._add(archive, name)
+        if media_type == _LAYER_TYPES[-1][1]:
+            unpacked = digest
+        if unpacked != diff_id:
             raise DigestMismatch("%s: layer %s has the digest %s, expected %s"
-                                 % (archive, quoted(name), digest, diff_id))
+                                 % (archive, quoted(name), unpacked, diff_id))
         return {"mediaType": media_type, "digest": str(digest), "size": size}
+
+    @staticmethod
+    def _unpacked(archive, name, source):
+        try:
+            return check_layer(source).diff_id
+        except UdockerError as error:
+            raise type(error)("%s: layer %s: %s" % (archive, quoted(name), error.message), error.hint)
+
+
+def _no_archive(archive):
+    return CorruptData("%s is neither a docker archive nor an OCI layout" % archive,
+                       "'udocker import' takes root file systems")
 
 
 def _verified(archive, descriptor):
@@ -162,6 +202,8 @@ def _docker_entries(archive):
     """Return [(names, config member, layer members)] of a manifest.json."""
     try:
         entries = loads(archive.read("manifest.json", MAX_DOCUMENT))
+        if isinstance(entries, dict):  # skopeo's dir: has one image's manifest under this name
+            raise _no_archive(archive)
         found = [(tuple(entry.get("RepoTags") or ()), entry["Config"], entry["Layers"])
                  for entry in entries]
         texts = [text for names, config, layers in found for text in names + (config,)] \
@@ -178,8 +220,15 @@ def _docker_names(archive):
     """Return {digest of a configuration: names} where an OCI layout has a manifest.json too."""
     if not archive.has("manifest.json"):
         return {}
-    return {"sha256:" + config.rpartition("/")[2]: names
+    return {"sha256:" + _hex_of(config): names
             for names, config, _ in _docker_entries(archive)}
+
+
+def _hex_of(config_name):
+    """Return the digest (hex) that the name of a configuration tells, "" if it tells none."""
+    name = config_name.rpartition("/")[2]
+    name = name[:-len(".json")] if name.endswith(".json") else name
+    return name if len(name) == 64 and not name.strip("0123456789abcdef") else ""
 
 
 def _names_in(annotations):
@@ -196,8 +245,9 @@ def _names_in(annotations):
 
 
 def _familiar(reference):
+    """Return ``reference`` as people type it: so is what is here already found and replaced."""
     shortest = min(reference.spellings(), key=len)
-    return "%s:%s" % (shortest, reference.version)
+    return "%s%s%s" % (shortest, "@" if reference.digest else ":", reference.version)
 
 
 def _name_of_nameless(manifest):

@@ -40,14 +40,15 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
         return self.uid == 0
 
 
-class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env files "
-                                                "binds mountpoints cpus warnings reasons")):
+class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env "
+                                                "directory files binds mountpoints cpus warnings reasons")):
     """What will be executed, and why.
 
-    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the engine's own), files (tuple of PlannedFile), binds (tuple of Bind), mountpoints (tuple of
-    (str, bool): paths to be made in the root file system, is it a directory), cpus (tuple of int: the
-    processors to run on, empty for all), warnings (tuple of str),
-    reasons (tuple of (str, str): what was decided, why).
+    program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the
+    engine's own), directory (str: of the host, to start in; "" for ours), files (tuple of
+    PlannedFile), binds (tuple of Bind), mountpoints (tuple of (str, bool): paths to be made in the
+    root file system, is it a directory), cpus (tuple of int: the processors to run on, empty for
+    all), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why).
     """
 
     __slots__ = ()
@@ -57,6 +58,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         return {
             "engine": self.engine, "mode": self.mode, "container": self.container,
             "program": self.program, "argv": list(self.argv), "env": dict(self.env),
+            "directory": self.directory,
             "files": [{"name": file.name, "content": file.content.decode("utf-8", "replace")}
                       for file in self.files],
             "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}

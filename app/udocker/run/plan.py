@@ -58,7 +58,7 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                                    host_env))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
-                         engine.env, tuple(files) + engine.files, binds,
+                         engine.env, engine.directory, tuple(files) + engine.files, binds,
                          _mountpoints(binds, view), _cpus(spec.cpus),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
 

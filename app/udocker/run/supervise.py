@@ -107,6 +107,8 @@ def _execute(plan, argv):
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
     try:
+        if plan.directory:
+            os.chdir(plan.directory)
         os.execve(argv[0], argv, dict(plan.env))
     except OSError as error:
         if error.errno == errno.E2BIG:

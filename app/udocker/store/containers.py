@@ -127,6 +127,21 @@ class ContainerStore(object):
         mode (str, or ""), fill (function of the path of the empty ROOT, which it fills).
         All of it appears at once, or nothing does.
         """
+        def fill_directory(path):
+            with tree.naming(path):
+                os.mkdir(path + "/ROOT", 0o755)
+            fill(path + "/ROOT")
+            files.write_atomic(path + "/container.json", config_raw)
+            files.write_atomic(path + "/imagerepo.name", image_name.encode("utf-8"))
+            if mode:
+                files.write_atomic(path + "/execmode", mode.encode("ascii"))
+        return self.make(name, fill_directory)
+
+    def make(self, name, fill):
+        """Make a container of what ``fill`` puts into the empty directory whose path it is given.
+
+        name (str, or "" for none). All of it appears at once, or nothing does.
+        """
         container_id = new_id()
         if name:
             self.require_free(name)
@@ -135,12 +150,7 @@ class ContainerStore(object):
         try:
             with tree.naming(making):
                 os.mkdir(making, 0o755)
-                os.mkdir(making + "/ROOT", 0o755)
-            fill(making + "/ROOT")
-            files.write_atomic(making + "/container.json", config_raw)
-            files.write_atomic(making + "/imagerepo.name", image_name.encode("utf-8"))
-            if mode:
-                files.write_atomic(making + "/execmode", mode.encode("ascii"))
+            fill(making)
             path = os.path.join(self._top, container_id)
             with tree.naming(path):
                 os.rename(making, path)
@@ -156,6 +166,14 @@ class ContainerStore(object):
             files.remove_tree(path)
             raise
         return container._replace(names=(name,))
+
+    def rename(self, old, new):
+        """Let the container with the name ``old`` (str) have the name ``new`` (str) instead."""
+        container = self.lookup(old)
+        if container is None or old not in container.names:
+            raise NotFound("no container has the name %s" % quoted(old), "see 'udocker ps'")
+        self.set_name(container, new)
+        self.remove_name(old)
 
     def set_name(self, container, name):
         """Give ``container`` the ``name`` (str); AlreadyExists if it is taken."""
@@ -242,7 +260,7 @@ def require_unprotected(container):
     """Raise Refused if ``container`` is protected."""
     if container.is_protected:
         raise Refused("container %s is protected" % container.id,
-                      "to end that remove %s/PROTECT" % container.path)
+                      "'udocker unprotect %s' ends that" % container.id)
 
 
 def is_name(text):

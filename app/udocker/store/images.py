@@ -7,101 +7,14 @@ the ``manifest``, and a relative symbolic link for each blob, named by its diges
 """
 
 import os
-from collections import namedtuple
 
-from udocker.errors import CorruptData, NotFound, Refused, UdockerError
+from udocker.errors import AlreadyExists, CorruptData, NotFound, Refused, UdockerError
 from udocker.host import files, tree
-from udocker.model.jsontext import loads
-from udocker.model.oci import MAX_DOCUMENT, Manifest, parse_config, parse_document
 from udocker.model.reference import Digest, quoted
 from udocker.store.debris import PARTIAL, sweep
+from udocker.store.stored import StoredImage, names_in, read_document
 
 _CHUNK = 1 << 20
-
-#: A layer file to apply: path (str), diff_id (Digest or None where the image tells none).
-Layer = namedtuple("Layer", "path diff_id")
-
-
-class StoredImage(namedtuple("StoredImage", "name tag path")):
-    """An image in the store: name (str, without tag), tag (str), path (str, the tag directory)."""
-
-    __slots__ = ()
-
-    def __str__(self):
-        return "%s:%s" % (self.name, self.tag)
-
-    @property
-    def is_protected(self):
-        return os.path.exists(self.path + "/PROTECT")
-
-    @property
-    def is_version_1(self):
-        return os.path.exists(self.path + "/v1")
-
-    def manifest(self):
-        """Return the Manifest; CorruptData if it is damaged."""
-        document = parse_document(_read(self.path + "/manifest"))
-        if not isinstance(document, Manifest):
-            raise CorruptData("image %s has an index in place of a manifest" % str(self))
-        return document
-
-    def config_raw(self):
-        """Return the bytes of the image's configuration."""
-        if not self.is_version_1:
-            return _read(self.blob_path(self.manifest().config.digest))
-        for name in ("container.json", self._ancestry()[0] + ".json"):
-            if os.path.exists(os.path.join(self.path, name)):
-                return _read(os.path.join(self.path, name))
-        raise CorruptData("image %s has no configuration" % str(self))
-
-    def config(self):
-        """Return the ImageConfig."""
-        return parse_config(self.config_raw())
-
-    def blob_path(self, digest):
-        """Return the path of the blob ``digest`` (Digest) as this image refers to it."""
-        return os.path.join(self.path, str(digest))
-
-    def layers(self):
-        """Return the Layers to apply, base first; CorruptData if one is not there."""
-        if self.is_version_1:
-            found = [Layer(os.path.join(self.path, layer_id + ".layer"), None)
-                     for layer_id in reversed(self._ancestry())]
-            # layers without files have a description and nothing else
-            found = [layer for layer in found if os.path.lexists(layer.path)]
-        else:
-            manifest = self.manifest()
-            diff_ids = self.config().diff_ids
-            if len(diff_ids) != len(manifest.layers):
-                raise CorruptData("image %s has %d layers, but its configuration names %d"
-                                  % (self, len(manifest.layers), len(diff_ids)))
-            found = [Layer(self.blob_path(layer.digest), diff_id)
-                     for layer, diff_id in zip(manifest.layers, diff_ids)]
-        for layer in found:
-            if not os.path.exists(layer.path):
-                raise CorruptData("image %s lacks the layer %s"
-                                  % (self, os.path.basename(layer.path)),
-                                  "'udocker pull' or 'udocker load' brings it back")
-        return found
-
-    def links(self):
-        """Return {name of a link: size of its file in bytes} of the blobs, missing ones left out."""
-        sizes = {}
-        for name in _names(self.path):
-            path = os.path.join(self.path, name)
-            if os.path.islink(path) and os.path.exists(path):
-                sizes[name] = os.path.getsize(path)
-        return sizes
-
-    def _ancestry(self):
-        try:
-            ancestry = loads(_read(self.path + "/ancestry"))
-        except ValueError:
-            ancestry = None
-        if not ancestry or not isinstance(ancestry, list) \
-                or not all(isinstance(item, str) and "/" not in item for item in ancestry):
-            raise CorruptData("image %s has a damaged ancestry" % str(self))
-        return ancestry
 
 
 class ImageStore(object):
@@ -158,8 +71,11 @@ class ImageStore(object):
             os.rename(partial, path)
         files.fsync_directory(self._layers)
 
-    def add_blob(self, source):
-        """Store the bytes of ``source`` (binary file) and return (Digest, size in bytes)."""
+    def add_blob(self, source, report=None):
+        """Store the bytes of ``source`` (binary file) and return (Digest, size in bytes).
+
+        report: called, if given, with the bytes (int) stored so far.
+        """
         import hashlib
         checksum = hashlib.sha256()
         size = 0
@@ -170,6 +86,8 @@ class ImageStore(object):
                     checksum.update(chunk)
                     size += len(chunk)
                     file.write(chunk)
+                    if report is not None:
+                        report(size)
             digest = Digest("sha256", checksum.hexdigest())
             self.publish_blob(partial, digest)
         except BaseException:
@@ -177,9 +95,29 @@ class ImageStore(object):
             raise
         return digest, size
 
+    def link_blob(self, path, digest):
+        """Let the verified file ``path`` (str) be the blob ``digest`` too; False if it cannot be."""
+        partial = self.partial_path(digest)
+        try:
+            os.link(path, partial, follow_symlinks=False)
+        except OSError:
+            return False
+        try:
+            self.publish_blob(partial, digest)
+        except BaseException:
+            files.remove_tree(partial)
+            raise
+        return True
+
+    def open_blob(self, digest):
+        """Return the blob ``digest`` (Digest), open for reading."""
+        path = self._blob_path(digest)
+        with tree.naming(path):
+            return open(path, "rb")
+
     def read_blob(self, digest):
         """Return the bytes of the small blob ``digest`` (Digest)."""
-        return _read(self._blob_path(digest))
+        return read_document(self._blob_path(digest))
 
     def discard_unused(self, digests):
         """Delete those of ``digests`` that no image refers to. Called with the store locked."""
@@ -208,9 +146,8 @@ class ImageStore(object):
                     os.symlink(os.path.relpath(os.path.join(self._layers, digest), path), link)
             files.write_atomic(path + "/v2", b"")
             files.write_atomic(path + "/manifest", manifest.raw)
-            files.write_atomic(path + "/TAG", tree.raw(
-                "%s:%s" % (os.path.join(os.path.abspath(self._repos), name), tag)))
-            for stale in _names(path):
+            self._write_tag(path, name, tag)
+            for stale in names_in(path):
                 stale_path = os.path.join(path, stale)
                 if os.path.islink(stale_path) and stale not in digests \
                         or stale in ("v1", "ancestry"):
@@ -224,7 +161,34 @@ class ImageStore(object):
         old = StoredImage(reference.name, reference.version, path)
         if old.is_protected and (old.is_version_1 or old.manifest().raw != manifest.raw):
             raise Refused("image %s is protected, and would be replaced by another" % str(old),
-                          "to end that remove %s/PROTECT" % path)
+                          "'udocker unprotect %s' ends that" % str(old))
+
+    def tag(self, image, reference):
+        """Let ``reference`` (ImageReference) mean what ``image`` (StoredImage) is, too.
+
+        AlreadyExists if it means something. Called with the store locked.
+        """
+        if self.lookup(reference) is not None:
+            raise AlreadyExists("target already exists: %s" % quoted(str(reference)),
+                                "'udocker rmi %s' removes it" % str(reference))
+        name, tag = reference.name, reference.version
+        path = os.path.join(self._repos, name, tag)
+        with tree.naming(path):
+            os.makedirs(path, 0o755, exist_ok=True)
+            for entry in names_in(image.path):
+                source, target = os.path.join(image.path, entry), os.path.join(path, entry)
+                if os.path.islink(source):
+                    blob = os.path.join(self._layers, os.path.basename(os.readlink(source)))
+                    if not os.path.lexists(target):
+                        os.symlink(os.path.relpath(blob, path), target)
+                elif entry not in ("TAG", "PROTECT"):
+                    files.write_atomic(target, read_document(source))
+            self._write_tag(path, name, tag)
+        return StoredImage(name, tag, path)
+
+    def _write_tag(self, path, name, tag):
+        files.write_atomic(path + "/TAG", tree.raw(
+            "%s:%s" % (os.path.join(os.path.abspath(self._repos), name), tag)))
 
     def remove(self, image, force=False):
         """Delete ``image`` (StoredImage), and the blobs that no other image refers to.
@@ -233,7 +197,7 @@ class ImageStore(object):
         """
         if image.is_protected:
             raise Refused("image %s is protected" % str(image),
-                          "to end that remove %s/PROTECT" % image.path)
+                          "'udocker unprotect %s' ends that" % str(image))
         if not force and not image.is_version_1:
             try:
                 image.manifest()
@@ -278,7 +242,7 @@ class ImageStore(object):
         return os.path.join(self._layers, str(digest))
 
     def _walk(self, path, name):
-        for entry in _names(path):
+        for entry in names_in(path):
             child = os.path.join(path, entry)
             if entry.startswith(".") or os.path.islink(child) or not os.path.isdir(child):
                 continue
@@ -295,24 +259,5 @@ def _is_tag_directory(path):
 
 def _targets(path):
     """Return the names of the files in layers/ that the tag directory ``path`` refers to."""
-    links = [os.path.join(path, name) for name in _names(path)]
+    links = [os.path.join(path, name) for name in names_in(path)]
     return set(os.path.basename(os.readlink(link)) for link in links if os.path.islink(link))
-
-
-def _names(path):
-    try:
-        return os.listdir(path)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise tree.host_error(error, path)
-
-
-def _read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_DOCUMENT + 1)
-    except FileNotFoundError:
-        raise CorruptData("%s is missing" % quoted(path))
-    except OSError as error:
-        raise tree.host_error(error, path)

@@ -30,13 +30,23 @@ class Layout(namedtuple("Layout", "top bin lib doc repos layers containers keyst
                    place(settings.containersdir, "containers"),
                    os.path.join(top, settings.keystore), settings.tmpdir)
 
+    @classmethod
+    def below(cls, top, settings):
+        """Return the layout that has all in ``top`` (str), whatever ``settings`` say of parts."""
+        parts = ("bindir", "libdir", "docdir", "reposdir", "layersdir", "containersdir")
+        return cls.of(settings.replaced("command line", topdir=top, **dict.fromkeys(parts, "")))
+
     @property
     def is_repository(self):
         return all(os.path.isdir(path) for path in (self.repos, self.layers, self.containers))
 
-    def make(self):
-        """Make the directories that are missing; return whether there were any."""
-        missing = [path for path in (self.top, self.repos, self.layers, self.containers)
+    def make(self, whole=False):
+        """Make the directories that are missing; return whether there were any.
+
+        whole (bool): also those for engines, without which 1.3.x takes it for no repository.
+        """
+        engines = (self.bin, self.lib, self.doc) if whole else ()
+        missing = [path for path in (self.top, self.repos, self.layers, self.containers) + engines
                    if not os.path.isdir(path)]
         for path in missing:
             try:

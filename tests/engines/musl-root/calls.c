@@ -189,7 +189,11 @@ static int do_environment(const char *command)
 	return execl("/bin/sh", "sh", "-c", "cat /etc/inside; echo $SET$PUT$HOME$ONLY", (char *)NULL);
 }
 static int do_getenv(const char *name) { return sprintf(text, "%s %d", getenv(name) ? getenv(name) : "-", access("/etc/inside", R_OK)); }
-static int do_wordexp(const char *words) { wordexp_t result; return wordexp(words, &result, 0) ? (errno = EPERM, -1) : 0; }
+static int do_wordexp(const char *words)
+{
+	wordexp_t result;
+	return wordexp(words, &result, 0) ? -1 : sprintf(text, "%s", result.we_wordv[0]);
+}
 static int do_mkstemp(const char *path)
 {
 	strcpy(text, path);

@@ -1,0 +1,186 @@
+"""Every execution mode in every image: what works.
+
+    python -m tests.modes.matrix UDOCKER.PYZ NAME=ROOTFS...      prints the results as JSON
+"""
+
+import collections
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+MODES = ("P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3")
+HERE = os.path.dirname(os.path.abspath(__file__))
+STDIN_BYTES = 10 * 1024 * 1024
+#: A run that takes longer than this hangs.
+LIMIT_S = 300
+
+
+class Image(object):
+    """A container of one image, whose mode changes."""
+
+    def __init__(self, pyz, home, rootfs):
+        """pyz, home, rootfs (str)."""
+        self._pyz, self._home = pyz, home
+        #: shown in the container as /volume/sub
+        self._volume = os.path.join(home, "only-on-the-host")
+        os.makedirs(self._volume)
+        with open(os.path.join(self._volume, "file"), "w") as file:
+            file.write("given\n")
+        archive = os.path.join(home, "image.tar")
+        write_archive(rootfs, archive)
+        self.call("load", "-i", archive)
+        os.unlink(archive)
+        self.call("create", "--name=c", "matrix:latest")
+        self.root = self.call("inspect", "-p", "c").stdout.decode().strip()
+
+    def results(self, mode):
+        """Return {check: "ok", "absent", or what failed} of all checks in ``mode`` (str)."""
+        found = collections.OrderedDict()
+        done = self.call("setup", "--execmode=" + mode, "c", check=False)
+        if done.returncode:
+            return {"setup": last_line(done.stderr)}
+        with open(os.path.join(HERE, "checks.sh"), "rb") as script:
+            done = self._run(script.read(), "-v", self._volume + ":/volume/sub",
+                             "-e", "HOST_ONLY=" + self._volume, "c", "sh")
+        for line in done.stdout.decode("utf-8", "replace").splitlines():
+            name, _, result = line.partition(" ")
+            found[name] = result
+        if not found:
+            return {"start": last_line(done.stderr)}
+        found["exit_status"] = self._expect(7, b"exit 7\n")
+        done = self._run(b"\0" * STDIN_BYTES, "c", "wc", "-c")
+        found["stdin_10_mb"] = "ok" if done.stdout.split() == [b"%d" % STDIN_BYTES] \
+            else last_line(done.stderr)
+        found["sigterm"] = self._terminated()
+        return found
+
+    def _expect(self, status, script):
+        done = self._run(script, "c", "sh")
+        return "ok" if done.returncode == status else "status %d" % done.returncode
+
+    def _terminated(self):
+        running = subprocess.Popen([self._pyz, "-q", "run", "c", "sh", "-c", "echo up; exec sleep 60"],
+                                   env=self._environment(), cwd=self._home, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            if running.stdout.readline() != b"up\n":
+                return "did not start"
+            running.send_signal(signal.SIGTERM)
+            try:
+                status = running.wait(15)
+            except subprocess.TimeoutExpired:
+                return "went on"
+            # by the signal itself, or as a shell tells it
+            return "ok" if status in (-signal.SIGTERM, 128 + signal.SIGTERM) else "status %d" % status
+        finally:
+            running.kill()
+            running.wait()
+            running.stdout.close()
+
+    def tree(self):
+        """Return what is in the root file system: a digest of names, modes, links, content."""
+        checksum = hashlib.sha256()
+        for directory, directories, names in os.walk(os.fsencode(self.root)):
+            directories.sort()
+            for name in sorted(directories + names):
+                path = os.path.join(directory, name)
+                status = os.lstat(path)
+                checksum.update(b"%s %o " % (path, status.st_mode))
+                if os.path.islink(path):
+                    checksum.update(os.readlink(path))
+                elif os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        checksum.update(hashlib.sha256(file.read()).digest())
+        return checksum.hexdigest()
+
+    def switch(self, mode):
+        self.call("setup", "--execmode=" + mode, "c")
+
+    def purge(self):
+        self.call("setup", "--purge", "c")
+
+    def _run(self, data, *words):
+        return self.call("-q", "run", *words, input=data, check=False)
+
+    def call(self, *words, **options):
+        """Run udocker with ``words``; it must succeed unless ``check`` is false."""
+        check = options.pop("check", True)
+        options.setdefault("input", b"")
+        done = subprocess.run([self._pyz] + list(words), env=self._environment(), cwd=self._home,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_S,
+                              **options)
+        if check and done.returncode:
+            raise RuntimeError("udocker %s: %s" % (" ".join(words), done.stderr.decode()))
+        return done
+
+    def _environment(self):
+        return {"HOME": self._home, "PATH": "/usr/bin:/bin", "UDOCKER_PYTHON": sys.executable,
+                "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
+
+
+def write_archive(rootfs, path):
+    """Write ``rootfs`` (directory) as an archive of docker save with the image matrix:latest."""
+    with tempfile.TemporaryFile(dir=os.path.dirname(path)) as layer:
+        with tarfile.open(fileobj=layer, mode="w") as archive:
+            archive.add(rootfs, ".", filter=lambda entry: None if entry.isdev() else entry)
+        layer.seek(0)
+        checksum = hashlib.sha256()
+        for block in iter(lambda: layer.read(1 << 20), b""):
+            checksum.update(block)
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                             "rootfs": {"type": "layers",
+                                        "diff_ids": ["sha256:" + checksum.hexdigest()]}}).encode()
+        name = hashlib.sha256(config).hexdigest() + ".json"
+        manifest = json.dumps([{"Config": name, "RepoTags": ["matrix:latest"],
+                                "Layers": ["layer.tar"]}]).encode()
+        with tarfile.open(path, "w") as archive:
+            for member, data in ((name, config), ("manifest.json", manifest)):
+                entry = tarfile.TarInfo(member)
+                entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+            entry = tarfile.TarInfo("layer.tar")
+            entry.size = layer.seek(0, os.SEEK_END)
+            layer.seek(0)
+            archive.addfile(entry, layer)
+
+
+def last_line(data):
+    lines = data.decode("utf-8", "replace").strip().split("\n")
+    return lines[-1][:200]
+
+
+def measure(image, modes=MODES):
+    """Return {mode: results} of the Image, and of "back": is the tree what it was."""
+    before = image.tree()
+    found = collections.OrderedDict()
+    for mode in modes:
+        image.switch(mode)
+        image.switch("P1")
+    image.purge()
+    found["back"] = {"tree": "ok" if image.tree() == before else "is not what it was"}
+    for mode in modes:
+        started = time.time()
+        found[mode] = image.results(mode)
+        sys.stderr.write("%s: %.0f s\n" % (mode, time.time() - started))
+    return found
+
+
+def main(words):
+    found = collections.OrderedDict()
+    for word in words[1:]:
+        name, _, rootfs = word.partition("=")
+        with tempfile.TemporaryDirectory() as home:
+            found[name] = measure(Image(words[0], home, rootfs))
+            subprocess.call(["chmod", "-R", "u+rwX", home])
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
