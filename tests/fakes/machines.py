@@ -24,8 +24,9 @@ KINDS = {
     "aarch64": Kind("qemu-system-aarch64 -M virt -cpu cortex-a72", "ttyAMA0"),
     "ppc64le": Kind("qemu-system-ppc64 -M pseries -cpu power9 -vga none", "hvc0"),
 }
-#: Half of it is for the ram disk. ppc64le has pages of 64 kB, and gives each file whole ones.
-MEMORY_MB = 2048
+#: Half of it is for the ram disk and half for /tmp. ppc64le has pages of 64 kB, and gives each file
+#: whole ones. QEMU takes of the machine that it runs on what is used.
+MEMORY_MB = 4096
 #: From QEMU's start to the script's; 5 to 10 s where nothing else runs.
 BOOT_LIMIT_S = 120
 
@@ -50,7 +51,7 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o ptmxmode=0666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=1777,nr_inodes=0 tmpfs /tmp
 hostname {arch}
 cd {home}
 timeout -k 5 {limit} setpriv --reuid={user} --regid={user} --clear-groups \\
@@ -117,7 +118,7 @@ class Machine(object):
     def _boot(self, disk, limit_s):
         """Return what came out of the console, and what QEMU had to say (str)."""
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL"] + self._kind.qemu.split() + [  # as short as we live
+            ["setpriv", "--pdeathsig", "KILL"] + self._kind.qemu.split() + [  # not longer than we
                 "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", "-serial", "stdio",
                 "-no-reboot", "-kernel", os.path.join(self._place, "linux"), "-initrd", disk,
                 "-append", "console=%s quiet loglevel=1 panic=-1" % self._kind.console],
