@@ -11,10 +11,10 @@ import pytest
 
 from tests.engines.conftest import MACHINE, NAME, compile_program
 
-#: They share a directory in one root file system.
-pytestmark = pytest.mark.xdist_group("fakechroot")
-
-pytestmark = pytest.mark.skipif(MACHINE != "x86_64", reason="the loader's name is that of x86_64")
+pytestmark = [
+    pytest.mark.skipif(MACHINE != "x86_64", reason="the loader's name is that of x86_64"),
+    pytest.mark.xdist_group("fakechroot"),  # they share a directory in one root file system
+]
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
