@@ -226,9 +226,10 @@ def test_the_environment_does_not_lead_out(container, host_only):
     expected = "inside\ninside\ncat: %s: No such file or directory\ninside\n" % host_only
     said = said.replace("/bin/cat: ", "cat: ")  # coreutils before 9.2 give their whole name
     assert said == expected + "LD_LIBRARY_PATH=%s/opt/lib:%s\n" % (container.root, container.environment["FAKECHROOT_LIBRARY_ORIG"])
-    for call in ("setenv", "clearenv", "environ", "execle"):
-        # where there is no such file, what was started says so
-        assert container.run("/mnt/bound/calls", "environment", call)[0] in (0, 127)
+    for call in ("setenv", "clearenv", "environ"):
+        status, said = container.run("/mnt/bound/calls", "environment", call)
+        # contained, it looks for a file that only the root file system of musl's tests has
+        assert status == 0 and "cat: /etc/inside: No such file" in said
 
 
 @pytest.mark.parametrize("start", ["/mnt/bound/static exit 0", "bash -c /mnt/bound/static", "env -i /mnt/bound/static",
