@@ -232,7 +232,7 @@ LAYER = "%064x/layer.tar" % 1
     (LAYER, tar_of({"etc/motd": b"other\n"}), DigestMismatch),
     (LAYER, gzip.compress(tar_of({"etc/motd": b"other\n"})), DigestMismatch),
     (LAYER, gzip.compress(b"no tar"), CorruptData), (LAYER, TOP.data[:-20], CorruptData),
-])
+], ids=lambda value: "data" if isinstance(value, bytes) else None)
 def test_what_is_wrong_in_a_docker_archive_is_an_error_and_nothing_stays(layout, name, data, kind):
     with pytest.raises(kind):
         load(layout, tar_of(damaged(docker_files(ONE), name, data)))
