@@ -57,6 +57,15 @@ assert client.recv(1) == b"x"
 assert os.path.exists("/tmp/checks/socket")'
 }
 
+socket_name() {
+    has python3 || exit 77
+    python3 -c '
+import socket
+server = socket.socket(socket.AF_UNIX); server.bind("/tmp/checks/named"); server.listen(1)
+client = socket.socket(socket.AF_UNIX); client.connect("/tmp/checks/named")
+assert client.getpeername() == "/tmp/checks/named", client.getpeername()'
+}
+
 git_commit() {
     has git || exit 77
     git init -q . && echo x >file && git add file
@@ -105,7 +114,7 @@ apt_install() {
 
 environment() { test "$(env -i /bin/sh -c 'ls / | grep -x etc')" = etc; }
 
-for name in list bash_c pipes python threads unix_socket git_commit tar_2000 script links volume environment useradd_ \
+for name in list bash_c pipes python threads unix_socket socket_name git_commit tar_2000 script links volume environment useradd_ \
     apt_install; do
     check $name
 done

@@ -42,7 +42,10 @@ def test_what_works_works(results, mode):
     found = results[mode]
     assert len(found) > 15, found
     for check, result in found.items():
-        if (mode, check) in KNOWN or (mode[0], check) in KNOWN:
+        if mode[0] == "F" and check == "socket_name" and result not in ("ok", "absent"):
+            # below a root file system whose path is too long for an address (docs/modes.md)
+            assert result == "failed: AssertionError: /proc/self/fd/4/named"
+        elif (mode, check) in KNOWN or (mode[0], check) in KNOWN:
             assert result not in ("ok", "absent"), "%s works now: docs/modes.md says no" % check
         else:
             assert result in ("ok", "absent"), "%s: %s" % (check, result)
