@@ -104,7 +104,7 @@ class _BlobUpload(object):
 
     def _is_there(self):
         try:
-            self._ask("HEAD", self._session.url_in(self._repository, "blobs/%s" % self._digest),
+            self._ask("HEAD", self._session.url_in(self._repository, "blobs/%s" % str(self._digest)),
                       (200,)).close()
         except NotFound:
             return False
@@ -124,20 +124,20 @@ class _BlobUpload(object):
                     if response.status == 201:
                         self._progress(self._size)
                         return True
-                    self._move(url, response)  # it will not, and has begun an upload
+                    self._move(response)  # it will not, and has begun an upload
             except (AuthenticationError, NotFound):
                 continue  # not for us to read: there is another way
             return False
         with self._ask("POST", url, (202,), b"") as response:
-            self._move(url, response)
+            self._move(response)
             self._limit(response.headers.get("OCI-Chunk-Min-Length", ""))
         return False
 
-    def _move(self, url, response):
+    def _move(self, response):
         target = response.headers.get("Location")
         if not target:
             raise RegistryError("%s does not say where to upload to" % self._session.endpoint.name)
-        self._place = self._session.transport.resolve(url, target)
+        self._place = self._session.transport.resolve(response.url, target)
 
     def _limit(self, least):
         if self._piece is not None and least.isdigit() and len(least) < 12:
@@ -162,7 +162,7 @@ class _BlobUpload(object):
                 if response.status != 202:
                     raise self._refusal(response)
                 before = self._done
-                self._move(self._place, response)
+                self._move(response)
                 self._stand_at(response, before + amount)
                 if self._done <= before:
                     self._restart("takes nothing of %s")
@@ -201,9 +201,8 @@ class _BlobUpload(object):
             return
         try:
             with self._ask("GET", self._place, (200, 202, 204)) as response:
-                place = self._place
                 if response.headers.get("Location"):
-                    self._move(place, response)
+                    self._move(response)
                 self._stand_at(response, 0)
         except (RegistryError, NotFound):
             self._place, self._done = "", 0  # it cannot say
@@ -280,5 +279,5 @@ class _BlobUpload(object):
             raise self._damaged()
 
     def _damaged(self):
-        return CorruptData("blob %s is damaged here" % self._digest,
+        return CorruptData("blob %s is damaged here" % str(self._digest),
                            "'udocker verify' says more; pull or load the image again")

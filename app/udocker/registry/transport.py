@@ -200,7 +200,7 @@ class Transport(object):
             self._tell("%s %s: %s", method, url, failure.message)
             raise failure from None  # the text of the cause holds whole URLs
         self._tell("%s %s: %d", method, url, raw.status)
-        return Response(raw, here, stop)
+        return Response(raw, url, here, stop)
 
     def _pool(self, proxy, here):
         """The connections that share a proxy and a policy for certificates.
