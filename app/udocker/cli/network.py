@@ -29,7 +29,13 @@ def open_registry(context, reference, values):
 
 def credentials(context, values):
     """Return the Credentials of the user, those in ``--authfile`` first."""
+    import os
+    from udocker.errors import NotFound
+    from udocker.model.reference import quoted
     from udocker.registry.credentials import Credentials
+    named = values.get("authfile")
+    if named is not None and not os.path.exists(named):
+        raise NotFound("no such file: %s" % quoted(named), "'udocker login --authfile' makes one")
     return Credentials(login_files(context, values), context.environ, context.output.warning)
 
 

@@ -71,7 +71,7 @@ class Pusher(object):
             there = parse_config(file.read()).platform
         if there is None or platform.accepts(there) is None:
             raise NoSuchPlatform("image %s is not for platform %s" % (image, platform),
-                                 "it is for %s" % (there or "no platform that it tells"))
+                                 "it is for %s" % str(there or "no platform that it tells"))
 
     def _find_mounts(self, endpoint, repository, blobs):
         """Return {digest: repositories of this registry that may have that blob}."""
