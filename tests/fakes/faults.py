@@ -13,6 +13,7 @@ _SETTINGS = {
     "etag": None,
     "ignore_range": False, "refuse_range": False, "wrong_range": False,
     "only_range": False,                         # the fault is for requests with a Range
+    "only_login": False,                         # the fault is for requests with an Authorization
     "endless": False,                            # a body that never ends
     "chunked": False,                            # no Content-Length, Transfer-Encoding: chunked
     "encode": False,                             # compress as it goes, with Content-Encoding: gzip

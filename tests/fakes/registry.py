@@ -89,6 +89,8 @@ class FakeRegistry(object):
                     continue
                 if fault.only_range and "range" not in request.headers:
                     continue
+                if fault.only_login and "authorization" not in request.headers:
+                    continue
                 if fault.method not in (None, request.method):
                     continue
                 if fault.times is not None:
