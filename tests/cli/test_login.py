@@ -113,6 +113,16 @@ def test_a_registry_for_everybody_confirms_nothing(udocker, registry):
     done = log_in(udocker, registry)
     assert done.status == 125 and "does not accept this login: who?" in done.err
     assert read(docker_file(udocker)) == {"auths": {}}
+    # and what is no registry at all
+    registry.faults[:] = []
+    registry.fault("/v2/", status=200, body=b"<html>welcome")
+    done = log_in(udocker, registry)
+    assert done.status == 125 and "does not answer as a registry does" in done.err
+    assert "authorization" not in registry.requests[-1].headers
+    registry.faults[:] = []
+    registry.fault("/v2/", status=404)
+    done = log_in(udocker, registry)
+    assert done.status == 125 and "no such registry on" in done.err
 
 
 def test_it_is_kept_where_it_is_read_first(udocker, registry, tmp_path):
@@ -138,7 +148,8 @@ def test_it_is_kept_where_it_is_read_first(udocker, registry, tmp_path):
     # logout with a file means that file; without, it leaves nothing that would be read
     assert udocker("logout", "--authfile", tmp_path / "b.json", registry.host).status == 0
     assert read(tmp_path / "b.json") == {"auths": {}} and read(docker_file(udocker))["auths"]
-    assert udocker("logout", registry.host, env=env).err.count("removed the login") == 2
+    env["REGISTRY_AUTH_FILE"] = str(tmp_path / "a.json")
+    assert udocker("logout", registry.host, env=env).err.count("removed the login") == 3
     assert not can_pull(udocker, registry, env=env)
 
 

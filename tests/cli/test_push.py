@@ -69,7 +69,8 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     assert (tmp_path / "copy" / "manifest.json").read_bytes() == IMAGE.manifest
     # once more: nothing is sent; and to a neighbour: what is there is mounted
     again = udocker("push", "-q", source, target)
-    assert again.out == IMAGE.digest + "\n" and again.err.count("already there") == 3, again
+    assert (again.out, again.err) == (IMAGE.digest + "\n", "")
+    assert udocker("push", source, target).err.count("already there") == 3
     udocker.ok("tag", source, target)
     neighbour = udocker("push", target, "docker://%s/team/neighbour" % real.host)
     assert neighbour.out.startswith("latest: digest: " + IMAGE.digest), neighbour
@@ -79,7 +80,9 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     # and back again, by digest
     udocker.ok("rmi", source)
     udocker.ok("rmi", target)
-    udocker.ok("pull", "%s/team/copy@%s" % (real.host, IMAGE.digest))
+    by_digest = "%s/team/copy@%s" % (real.host, IMAGE.digest)
+    udocker.ok("pull", by_digest)
+    assert udocker.ok("push", by_digest).startswith(IMAGE.digest + ": digest: " + IMAGE.digest)
 
 
 def test_what_was_loaded_imported_and_of_1_3_is_pushed(udocker, real, demo_archive, tmp_path):
