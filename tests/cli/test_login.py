@@ -324,7 +324,12 @@ def test_no_output_of_any_command_has_the_secret(udocker, registry, tmp_path):
     assert run("manifest", "inspect", thing).status == 0
     assert run("search", "--list-tags", thing).status == 0
     assert run("search", host + "/team").status == 0
-    for words in (["inspect", thing], ["create", "--name=x", thing], ["showconf"], ["images", "-l"],
+    config = os.path.join(udocker.home, ".udocker", "udocker.conf")
+    with open(config, "w") as file:
+        file.write("http_proxy = %s\n" % proxy)
+    run("showconf")
+    os.unlink(config)
+    for words in (["inspect", thing], ["create", "--name=x", thing], ["images", "-l"],
                   ["inspect", "x"], ["run", "--dry-run", "x", "sh"],
                   ["search", "--httpproxy=" + proxy, host + "/x"]):
         run(*words)

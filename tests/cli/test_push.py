@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.fakes import images
+from tests.fakes.logins import basic
 from tests.fakes.registry import FakeRegistry
 
 LAYERS = [images.layer({"etc/": images.DIRECTORY, "etc/motd": b"hello\n"}),
@@ -174,6 +175,25 @@ def test_a_damaged_layer_and_a_registry_that_lies(udocker, registry):
     os.unlink(path)
     missing = udocker("push", name)
     assert missing.status == 125 and "lacks the layer" in missing.err
+
+
+def test_other_programs_and_udocker_share_logins(udocker, real, tmp_path):
+    log_in(udocker, real.host)
+    images.push(real.base, "shared", "latest", IMAGE, basic("ann", SECRET))
+    clean = {"HOME": udocker.home, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
+    name = real.host + "/shared"
+    words = ["skopeo", "inspect", "--raw", "--tls-verify=false", "docker://" + name]
+    skopeo("--version")
+    assert subprocess.check_output(words, env=clean) == IMAGE.manifest
+    udocker.ok("logout", real.host)
+    assert subprocess.call(words, env=clean, stderr=subprocess.DEVNULL) != 0
+    theirs = dict(clean, REGISTRY_AUTH_FILE=str(tmp_path / "auth.json"))
+    subprocess.run(["skopeo", "login", "--tls-verify=false", "-u", "ann", "--password-stdin", real.host],
+                   input=SECRET.encode(), env=theirs, stdout=subprocess.DEVNULL, check=True)
+    udocker.ok("pull", "--authfile", tmp_path / "auth.json", name)
+    udocker.ok("logout", "--authfile", tmp_path / "auth.json", real.host)
+    assert subprocess.call(["skopeo", "logout", real.host], env=theirs, stderr=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL) != 0, "there is nothing left to forget"
 
 
 # manifest inspect

@@ -19,6 +19,7 @@ _SETTINGS = {
     "encode": False,                             # compress as it goes, with Content-Encoding: gzip
     "method": None,                              # the fault is for requests with this method
     "cut_request": None,                         # hang up after so many bytes of the request's body
+    "wait": 0,                                   # seconds before the request's body is read
     "delay": 0,                                  # seconds before each piece of the body
 }
 Fault = namedtuple("Fault", ["match", "times"] + sorted(_SETTINGS))

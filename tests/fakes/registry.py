@@ -160,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
                           {name.lower(): value for name, value in self.headers.items()}, b"")
         registry = self.server.registry
         fault = registry.take_fault(request)
+        if fault.wait:
+            threading.Event().wait(fault.wait)
         if fault.cut_request is not None:
             registry.uploads.part(self.path, self.rfile.read(fault.cut_request))
             with registry.lock:

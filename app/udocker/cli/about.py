@@ -23,6 +23,8 @@ def showconf(context, values, arguments):
     say("-" * 80)
     for name, item in context.settings.items():
         shown = list(item.value) if isinstance(item.value, tuple) else item.value
+        if name == "http_proxy" and "@" in shown:  # a password may stand before it
+            shown = "***@" + shown.rpartition("@")[2]
         say("%s = %s    # %s" % (name, shown, item.origin))
     say("-" * 80)
 
