@@ -309,7 +309,7 @@ def test_it_asks_on_a_terminal_without_showing_the_password(udocker, registry):
 
 def test_no_output_of_any_command_has_the_secret(udocker, registry, tmp_path):
     """--debug, tracebacks, a registry that repeats what it got, and commands that use the login."""
-    proxy = "http://proxyuser:%s@127.0.0.1:1" % SECRET
+    proxy = "http://proxyuser:%s@127.0.0.1:port" % SECRET
     host, thing, token = registry.host, registry.host + "/team/thing", entry()["auth"]
     everything = []
 

@@ -181,6 +181,7 @@ COMMANDS = (
                    "of processes"),
              switch("--password-stdin", "read the password from standard input"),
              value("--registry", "SERVER", "the same as SERVER"),
+             value("--httpproxy", "URL", "HTTP proxy"),
              value("--authfile", "FILE", "keep the login in this file")),
     _command("logout", "login", "[SERVER]", "forget the login to a registry",
              switch("-a", "--all", "forget the logins to all registries"),
