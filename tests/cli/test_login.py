@@ -164,6 +164,8 @@ def test_the_keystore_of_1_3_is_read_and_emptied(udocker, registry):
     assert refused.status == 125 and "others may read it; 'chmod 600'" in refused.err
     os.chmod(path, 0o600)
     assert can_pull(udocker, registry)
+    udocker.ok("mkrepo", "elsewhere")
+    udocker.ok("--repo=elsewhere", "pull", registry.host + "/team/thing")
     # a new login is kept elsewhere, where it counts; the old one goes with it
     assert log_in(udocker, registry).status == 0 and read(path) == json.loads(text)
     os.chmod(path, 0o644)
