@@ -6,7 +6,7 @@ from udocker.cli import arguments_of
 from udocker.cli.grammar import Harmless
 from udocker.cli.options import find_command
 from udocker.errors import InvalidValue, NotFound, UdockerError, UsageError
-from udocker.model.reference import ImageReference, printable, quoted
+from udocker.model.reference import ImageReference, quoted
 from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
 #: Where distributions have the drivers of graphics cards, and their devices (--dri).
@@ -123,7 +123,7 @@ def _warn_of_harmless(context, values):
     given = [option.flags[-1] for option in find_command("run").options
              if isinstance(option, Harmless) and option.is_unmet(values[option.name])]
     if values["network"] not in (None, "host", "none"):
-        given.append("--network=%s" % printable(values["network"]))
+        given.append("--network")
     if given:
         context.output.warning("accepted, but without effect here: " + " ".join(given))
 
