@@ -6,18 +6,27 @@ which patchelf wrote into them. Nothing here needs a mount, a namespace or ptrac
 import os
 import shutil
 import subprocess
+from collections import namedtuple
 
 import pytest
 
-from tests.engines.conftest import MACHINE, NAME, compile_program
+from tests.engines.conftest import MACHINE, NAME, compiled
 
-pytestmark = [
-    pytest.mark.skipif(MACHINE != "x86_64", reason="the loader's name is that of x86_64"),
-    pytest.mark.xdist_group("fakechroot"),  # they share a directory in one root file system
-]
+#: The loader (the name that programs have it under), Debian's name of the architecture, and the
+#: version of glibc that programs may ask for at most: the oldest, or the oldest that it had.
+Abi = namedtuple("Abi", "loader triplet floor")
+ABIS = {
+    "x86_64": Abi("/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu", [2, 4]),
+    "i386": Abi("/lib/ld-linux.so.2", "i386-linux-gnu", [2, 4]),
+    "aarch64": Abi("/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu", [2, 17]),
+    "ppc64le": Abi("/lib64/ld64.so.2", "powerpc64le-linux-gnu", [2, 17]),
+}
+ABI = ABIS[{"i686": "i386"}.get(MACHINE, MACHINE)]
 
-LOADER = "/lib64/ld-linux-x86-64.so.2"
-LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
+#: They share a directory in one root file system.
+pytestmark = pytest.mark.xdist_group("fakechroot")
+
+LIBRARIES = ("/usr/lib/" + ABI.triplet, "/usr/lib64", "/usr/lib")
 
 
 class Container:
@@ -26,7 +35,7 @@ class Container:
     def __init__(self, root, library, bound):
         self.root = os.path.realpath(root)
         self.bound = os.path.realpath(bound)
-        self.loader = self.root + self.resolved(LOADER)
+        self.loader = self.root + self.resolved(ABI.loader)
         directories = ":".join(self.root + name for name in LIBRARIES)
         self.environment = {
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "HOME": "/tmp",
@@ -82,9 +91,8 @@ def library(engines):
 @pytest.fixture(scope="session")
 def container(library, trixie_root, tmp_path_factory):
     bound = tmp_path_factory.mktemp("bound")
-    compile_program("fakechroot_calls", str(bound / "glibc-calls"), "-pthread")
-    compile_program(os.path.join("musl-root", "calls"), str(bound / "calls"))
-    compile_program("guest", str(bound / "static"))
+    for program, name in (("fakechroot_calls", "glibc-calls"), ("calls", "calls"), ("guest", "static")):
+        shutil.copy(compiled(program, tmp_path_factory), str(bound / name))
     (bound / "sub").mkdir()
     (bound / "near").symlink_to("file")
     (bound / "absolute").symlink_to("/etc/debian_version")
@@ -284,4 +292,4 @@ def test_programs_that_name_their_loader(container, engines):
 def test_nothing_newer_than_the_floor_is_asked_of_glibc(library):
     symbols = subprocess.run(["objdump", "-T", library], stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
     versions = {word.strip("()") for line in symbols.splitlines() for word in line.split() if "GLIBC_" in word}
-    assert versions and all([int(part) for part in version[6:].split(".")] <= [2, 4] for version in versions), versions
+    assert versions and all([int(part) for part in version[6:].split(".")] <= ABI.floor for version in versions), versions
