@@ -127,17 +127,14 @@ def _opened(context, side, follow):
 
 
 def _original(context, side, real):
-    """Return the function that tells what the programs of a container were before they were set
-    up for a mode; None where nothing is changed."""
+    """As ``originals_of``, of paths below ``real``; None where nothing is changed."""
     if not side.container:
         return None
-    container = context.containers.find(side.container)
-    if not container.is_patched:
+    from udocker.cli.changes import originals_of
+    content, top = originals_of(context, context.containers.find(side.container)), real.strip(b"/")
+    if content is None:
         return None
-    from udocker.engine.unpatched import Originals
-    originals = Originals(container, context.locator)
-    top = real.strip(b"/")
-    return lambda path: originals.content(b"/".join(part for part in (top, path) if part))
+    return lambda path: content(b"/".join(part for part in (top, path) if part))
 
 
 def _root_of(context, side):

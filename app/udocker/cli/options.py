@@ -178,6 +178,7 @@ COMMANDS = (
              switch("-a", "--archive", "accepted; modes and times are kept, owners cannot be"),
              switch("-L", "--follow-link", "copy what a link leads to, not the link"),
              switch("-q", "--quiet", "show no progress")),
+    _command("diff", "changes", "CONTAINER", "show what of a container is not as in its image"),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),

@@ -16,10 +16,10 @@ from udocker.host.tar import Reader
 from udocker.host.tree import Root, shown
 
 #: layer.md, "Whiteouts": names with this prefix remove the rest of the name from lower layers.
-_WHITEOUT = b".wh."
-_OPAQUE = b".wh..wh..opq"
+WHITEOUT = b".wh."
+OPAQUE = b".wh..wh..opq"
 #: What else starts so is bookkeeping of aufs that old versions of docker let slip into layers.
-_AUFS = b".wh..wh."
+AUFS = b".wh..wh."
 
 
 def apply_layer(root_path, stream, diff_id=None, limits=DEFAULT_LIMITS, progress=None,
@@ -78,27 +78,27 @@ class _Application(Placing):
         parent, last = self._split(member)
         if last is None:
             return
-        if last.startswith(_WHITEOUT):
+        if last.startswith(WHITEOUT):
             self._whiteout(parent, last)
             return
-        if b".wh." in parent and any(part.startswith(_WHITEOUT) for part in parent.split(b"/")):
-            if not parent.split(b"/")[0].startswith(_AUFS):
+        if b".wh." in parent and any(part.startswith(WHITEOUT) for part in parent.split(b"/")):
+            if not parent.split(b"/")[0].startswith(AUFS):
                 raise UnsafeLayer("%s is in a whiteout" % shown(member.name))
             return
         self._make(member, parent, last)
 
     def _whiteout(self, parent, last):
-        hidden = last[len(_WHITEOUT):]
+        hidden = last[len(WHITEOUT):]
         if hidden in (b"", b".", b".."):
             raise UnsafeLayer("whiteout of %s in %s" % (shown(hidden), shown(parent)))
-        if last != _OPAQUE and last.startswith(_AUFS):
+        if last != OPAQUE and last.startswith(AUFS):
             return
         self._whiteouts += 1
         if self._made is None:
             return
         try:
             folder = self._folders.get(parent, make=False)
-            if last == _OPAQUE:
+            if last == OPAQUE:
                 self._folders.forget(folder)
                 self._made.spare(folder.fd, b".")
             elif not self._made.has(folder.inode, hidden):

@@ -30,23 +30,38 @@ def make(container, mountpoints):
                 pass
 
 
+def made(container):
+    """Return the paths (set of bytes, below the root) that were made and not removed since."""
+    directory = os.path.join(container.path, DIRECTORY)
+    found = set()
+    for path, before in _remembered(directory):
+        while len(path) > len(before) and path.startswith(before):
+            found.add(tree.raw(path.lstrip("/")))
+            path = os.path.dirname(path)
+    return found
+
+
 def remove(container):
     """Remove what was made, as far as nobody has put something into it since."""
     directory = os.path.join(container.path, DIRECTORY)
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return
     with tree.Root(container.root) as root:
-        for name in sorted(names, reverse=True):  # what is below goes first
-            path = name.replace("#", "/")
-            with tree.naming(directory):
-                before = os.readlink(os.path.join(directory, name)).replace("#", "/")
+        for path, before in _remembered(directory):
             while len(path) > len(before.rstrip("/")) and path.startswith(before):
                 if not _remove_empty(root, path):
                     break
                 path = os.path.dirname(path)
     files.remove_tree(directory)
+
+
+def _remembered(directory):
+    """Return [(path that was made, the path above it that was there)] (str), what is below first."""
+    try:
+        names = sorted(os.listdir(directory), reverse=True)
+    except FileNotFoundError:
+        return []
+    with tree.naming(directory):
+        return [(name.replace("#", "/"),
+                 os.readlink(os.path.join(directory, name)).replace("#", "/")) for name in names]
 
 
 def _remember(container, path, before):
