@@ -178,6 +178,13 @@ COMMANDS = (
              switch("-a", "--archive", "accepted; modes and times are kept, owners cannot be"),
              switch("-L", "--follow-link", "copy what a link leads to, not the link"),
              switch("-q", "--quiet", "show no progress")),
+    _command("commit", "changes", "CONTAINER IMAGE[:TAG]",
+             "make an image of a container, and print its id",
+             value("-a", "--author", "NAME", "who made it"),
+             value("-m", "--message", "TEXT", "what was done"),
+             value("-c", "--change", "INSTRUCTION", "an instruction of a Dockerfile to apply: CMD, "
+                   "ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE, VOLUME", many=True),
+             switch("-p", "--pause", "accepted; nothing is paused")),
     _command("diff", "changes", "CONTAINER", "show what of a container is not as in its image"),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",

@@ -49,11 +49,13 @@ class Merged(object):
         folders = {}  # of this layer, as it spells them; forgotten where one may lead elsewhere
         try:
             for member in Reader(chunks, DEFAULT_LIMITS.members):
-                self._place(member, folders)
+                try:
+                    self._place(member, folders)
+                except OSError as error:
+                    raise CorruptData("%s: %s" % (shown(member.name),
+                                                  os.strerror(error.errno).lower()))
                 if report is not None:
                     report(blob.consumed)
-        except OSError as error:
-            raise CorruptData("%s: %s" % (shown(member.name), os.strerror(error.errno).lower()))
         finally:
             blob.give_up()
             chunks.close()

@@ -19,6 +19,8 @@ from udocker.host.tarfields import settable_time
 from udocker.model.reference import ImageReference, quoted
 from udocker.store import mountpoints
 
+#: What 1.3.x calls a container that came from a file system without a name.
+IMPORTED = "IMPORTED:unknown"
 ADDED, CHANGED, DELETED = "A", "C", "D"
 
 #: A difference: kind (one of the above), path (bytes, below the root, without a leading "/").
@@ -47,8 +49,10 @@ def base_of(images, container):
         if config.diff_ids and there.diff_ids == config.diff_ids \
                 or not config.diff_ids and there.raw == config.raw:
             return image
+    if container.image in ("", IMPORTED):
+        raise NotFound("container %s was made from no image" % container.id)
     raise NotFound("the image that container %s was made from, %s, is not here any more"
-                   % (container.id, quoted(container.image or "unknown")))
+                   % (container.id, quoted(container.image)))
 
 
 def changes(container, image, decoders, progress, original):
@@ -73,7 +77,7 @@ class _Comparison(object):
         self._container = container
         self._root = root
         self._original = original
-        self._hidden = mountpoints.made(container)
+        self._hidden = mountpoints.untouched(container)
         self._prefix = tree.raw(os.path.realpath(container.root))
         # 1.3.x leaves permissions to the umask; its ids are of RFC 4122's version 3, ours of 4
         self._modes_count = container.id[14:15] == "4"
@@ -97,11 +101,10 @@ class _Comparison(object):
         for name, status in entries(fd, os.path.join(tree.raw(self._container.root), below)):
             there.add(name)
             path, node = below + name, wanted.get(name)
-            is_directory = stat.S_ISDIR(status.st_mode)
-            if is_directory:
+            if stat.S_ISDIR(status.st_mode):
                 directories.append(name)
             if node is None:
-                if path not in self._hidden or not is_directory and status.st_size:
+                if path not in self._hidden:
                     self._note(ADDED, path)
             elif self._differs(fd, name, path, status, node):
                 self._note(CHANGED, path)
@@ -122,8 +125,7 @@ class _Comparison(object):
         self._changes[path] = kind
         path = path.rpartition(b"/")[0]
         while path and path not in self._changes:
-            # something is in it, so that it is there for more than to be mounted over
-            self._changes[path] = ADDED if path in self._hidden else CHANGED
+            self._changes[path] = CHANGED
             path = path.rpartition(b"/")[0]
 
     def _differs(self, fd, name, path, status, node):
