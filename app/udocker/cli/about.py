@@ -65,8 +65,16 @@ def command_help(command):
     """Return the text of ``udocker help COMMAND``."""
     usage = "usage: udocker %s [OPTIONS] %s" % (command.name, command.arguments)
     summary = command.summary[0].upper() + command.summary[1:] + "."
-    return "\n".join([usage.rstrip(), "", summary, "", "Options:"]
-                     + _option_lines(command.options))
+    from udocker.cli.grammar import Harmless
+    done = [option for option in command.options if not isinstance(option, Harmless)]
+    lines = [usage.rstrip(), "", summary, "", "Options:"] + _option_lines(done)
+    others = sorted(option.flags[-1] for option in command.options if option not in done)
+    if others:
+        from textwrap import wrap
+        lines += ["", "Accepted from users of docker, and without effect:"]
+        lines += wrap(" ".join(others), 96, initial_indent="  ", subsequent_indent="  ",
+                      break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def _option_lines(table):
