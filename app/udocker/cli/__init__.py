@@ -40,7 +40,10 @@ def main(words=None):
 
 
 def _wants_debug(words):
-    """Whether -D or --debug stands before the command; asked before anything can go wrong."""
+    """Whether -D or --debug stands before the command, or UDOCKER_LOGLEVEL says the same; asked
+    before anything can go wrong."""
+    if os.environ.get("UDOCKER_LOGLEVEL") == "5":
+        return True
     for word in words:
         if not word.startswith("-"):
             return False

@@ -2,6 +2,8 @@
 
 from udocker import __version__
 from udocker.cli import arguments_of, options
+from udocker.cli.output import without_password
+from udocker.model.reference import printable
 
 
 def version(context, values, arguments):
@@ -9,7 +11,8 @@ def version(context, values, arguments):
     arguments_of("version", arguments, 0, 0)
     from udocker.engine.release import own
     context.output.result("version: %s" % __version__)
-    context.output.result("tarball: %s" % " ".join(context.settings.tarball))
+    context.output.result("tarball: %s" % printable(" ".join(
+        without_password(place) for place in context.settings.tarball)))
     release = own()
     context.output.result("tarball_release: %s" % (release.version if release.bundles else "none"))
 
@@ -22,8 +25,12 @@ def showconf(context, values, arguments):
     say("\t\tConfiguration options")
     say("-" * 80)
     for name, item in context.settings.items():
-        shown = list(item.value) if isinstance(item.value, tuple) else item.value
-        say("%s = %s    # %s" % (name, shown, item.origin))
+        value = item.value
+        if isinstance(value, tuple):
+            value = [without_password(word) for word in value]
+        elif isinstance(value, str):
+            value = without_password(value)
+        say(printable("%s = %s    # %s" % (name, value, item.origin)))
     say("-" * 80)
 
 

@@ -73,7 +73,7 @@ class Fakechroot(Engine):
             "FAKECHROOT_LIBRARY_ORIG": ":".join(libraries),
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
-            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
+            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES + launch.settings.substitutes),
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
@@ -95,6 +95,10 @@ class Fakechroot(Engine):
             argv = (program,) + launch.argv[1:]
         warnings = ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
             ("publish", launch.ports), ("kernel", launch.kernel)) if value]
+        for item in ":".join(launch.settings.substitutes).split(":"):
+            if item and not (item.startswith("/") and "=" in item):
+                raise InvalidValue("invalid fakechroot_cmd_subst %s" % quoted(item),
+                                   "write it as /PROGRAM=/SUBSTITUTE")
         unprotected = [bind.target for bind in launch.binds if bind.read_only]
         if unprotected:
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"

@@ -55,6 +55,7 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                     _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink,
+                                   settings.proot_noseccomp, settings.fakechroot_cmd_subst,
                                    host_env))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
