@@ -45,7 +45,9 @@ def registry():
        "UDOCKER_LAYERS", "UDOCKER_CONTAINERS")
 @pytest.mark.parametrize("by_file", [False, True], ids=["variables", "file"])
 def test_each_part_may_lie_elsewhere(udocker, engines, demo_archive, home, tmp_path, by_file):
-    parts = ("bin", "lib", "doc", "repos", "layers", "containers")
+    variables = ("UDOCKER_BIN", "UDOCKER_LIB", "UDOCKER_DOC", "UDOCKER_REPOS", "UDOCKER_LAYERS",
+                 "UDOCKER_CONTAINERS")
+    parts = [name.partition("_")[2].lower() for name in variables]
     places = {part: str(tmp_path / ("my-" + part)) for part in parts}
     env = {"UDOCKER_DIR": str(tmp_path / "top")}
     if by_file:
@@ -53,7 +55,7 @@ def test_each_part_may_lie_elsewhere(udocker, engines, demo_archive, home, tmp_p
         configure(home, "topdir = %s\n" % (tmp_path / "top")
                   + "".join("%sdir = %s\n" % item for item in places.items()))
     else:
-        env.update(("UDOCKER_" + part.upper(), path) for part, path in places.items())
+        env.update(zip(variables, places.values()))
     udocker.ok("install", env=env)
     udocker.ok("load", "-i", demo_archive, env=env)
     udocker.ok("create", "--name=c", "demo", env=env)
@@ -117,20 +119,18 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_fi
 # What is said
 
 @shows("UDOCKER_LOGLEVEL", "-q --quiet")
-def test_how_much_is_told(udocker, demo_archive, home):
-    configure(home, "no_such_key = 1\n")
+def test_how_much_is_told(udocker, demo_home):
+    configure(demo_home, "no_such_key = 1\n")
 
     def told(*words, **env):
-        done = udocker(*(words + ("load", "-i", demo_archive)), env=env)
-        assert done.status == 0 and done.out == "['demo:latest']\n"
+        done = udocker(*(words + ("install",)), env=env)
+        assert done.status == 0 and done.out == ""
         return {line.split(":")[0] for line in done.err.split("\n") if line}
 
-    udocker.ok("images")  # makes the directories, and says so
-    for number, kinds in enumerate([set(), set(), {"Warning"}, {"Warning"}, {"Warning"}]):
+    all_kinds = {"Info", "Warning"}
+    for number, kinds in enumerate([set(), set(), {"Warning"}, all_kinds, all_kinds]):
         assert told(UDOCKER_LOGLEVEL=str(number)) == kinds
-    assert told() == {"Warning"} and told("-q") == told("--quiet") == set()
-    level = {"UDOCKER_LOGLEVEL": "3"}
-    assert "Info: deleting image" in udocker("rmi", "demo", env=level).err
+    assert told() == all_kinds and told("-q") == told("--quiet") == set()
     failing = ("run", "a/../b")
     assert "Traceback" in udocker(*failing, env={"UDOCKER_LOGLEVEL": "5"}).err
     for quiet in ("0", "1"):
@@ -196,11 +196,12 @@ def test_engines_may_be_others(udocker, demo_home, tmp_path):
         shutil.copy(str(ours / name), str(tmp_path / name.replace("-" + machine, "")))
     (tmp_path / "apptainer").write_text("#!/bin/sh\nexit 0\n")
     (tmp_path / "apptainer").chmod(0o755)
-    for name, key, mode in (("proot", "proot", "P1"), ("crun", "runc", "R1"),
-                            ("apptainer", "singularity", "S1")):
-        path, variable = str(tmp_path / name), "UDOCKER_USE_%s_EXECUTABLE" % key.upper()
+    for name, variable, mode in (("proot", "UDOCKER_USE_PROOT_EXECUTABLE", "P1"),
+                                 ("crun", "UDOCKER_USE_RUNC_EXECUTABLE", "R1"),
+                                 ("apptainer", "UDOCKER_USE_SINGULARITY_EXECUTABLE", "S1")):
+        path = str(tmp_path / name)
         assert plan(udocker, "--execmode=" + mode, "c", "true", env={variable: path})["argv"][0] == path
-        configure(demo_home, "use_%s_executable = %s\n" % (key, path))
+        configure(demo_home, "%s = %s\n" % (variable.partition("_")[2].lower(), path))
         assert plan(udocker, "--execmode=" + mode, "c", "true")["argv"][0] == path
         missing = udocker("run", "--execmode=" + mode, "c", env={variable: "/nope"})
         assert missing.status == 125 and "/nope" in missing.err
@@ -255,6 +256,20 @@ def test_what_f_modes_are_told(udocker, demo_home, dynamic_root, tmp_path):
                env={"UDOCKER_USE_PATCHELF_EXECUTABLE": str(traced)})
     assert "--set-root-prefix" in (tmp_path / "trace").read_text()
     assert udocker.ok("run", "dynamic", "/bin/sh", "-c", "echo F3") == "F3\n"
+
+
+@shows("udocker.conf lib_dirs_list_nvidia nvi_lib_list nvi_bin_list nvi_etc_list nvi_dev_list")
+def test_what_belongs_to_the_nvidia_driver(udocker, demo_home, tmp_path):
+    for name in ("tool", "settings", "libnvidia-ml.so.1"):
+        shutil.copy("/bin/true", str(tmp_path / name))
+    configure(demo_home, "lib_dirs_list_nvidia = {0}\nnvi_lib_list = libnvidia-ml.so*\n"
+                         "nvi_bin_list = {0}/tool\nnvi_etc_list = ['{0}/settings']\n"
+                         "nvi_dev_list = nul?\n".format(tmp_path))
+    udocker.ok("setup", "--nvidia", "c")
+    sources = [bind["source"] for bind in plan(udocker)["binds"]]
+    for name in ("tool", "settings", "libnvidia-ml.so.1"):
+        assert str(tmp_path / name) in sources
+    assert "/dev/null" in sources
 
 
 @shows("UDOCKER_USE_CURL_EXECUTABLE", "PROOT_NEW_SECCOMP")
