@@ -56,10 +56,10 @@ def _dispatch(words):
     general, name, rest = options.split_general(words)
     if general["version"]:
         name = "version"
+    if general["help"]:
+        name, rest = "help", [name] if name else []
     if not name:
         name = "help"
-    if general["help"]:
-        name, rest = "help", ([name] if name != "help" else [])
     command = options.find_command(name)
     values, arguments = options.parse_command(command, rest)
     if values["help"]:

@@ -7,16 +7,16 @@ from udocker.errors import InvalidValue, NotFound, UdockerError, UsageError
 from udocker.model.reference import ImageReference, quoted
 from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
-_PULL = ("missing", "never", "always", "reuse")
+PULL = ("missing", "never", "always", "reuse")
 
 
 def run(context, values, arguments):
     """Run a command in a container, or show with --dry-run what would run."""
     arguments_of("run", arguments[:1], 1, 1)
     spec = spec_from(values, arguments[1:])
-    if values["pull"] not in _PULL:
+    if values["pull"] not in PULL:
         raise UsageError("invalid --pull %s" % quoted(values["pull"]),
-                         "one of %s" % ", ".join(_PULL))
+                         "one of %s" % ", ".join(PULL))
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
     container, is_new = _container(context, values, arguments[0])
