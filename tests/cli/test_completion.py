@@ -71,7 +71,6 @@ def shell(request, commands, demo_home):
     terminal.close()
 
 
-@pytest.mark.shows("completion")
 def test_bash_and_zsh_complete_what_is_typed(shell):
     # what is run in the end is the completed line, by the real program
     for typed, said in (

@@ -51,7 +51,7 @@ def _command(command):
         words.append("Ar " + " ".join(map(_word, command.arguments.split())))
     lines = [".It " + " ".join(words)]
     lines += _text(command.summary[0].upper() + command.summary[1:] + ".")
-    lines += _options([option for option in command.options if option is not options.HELP])
+    lines += _options([option for option in command.options if option.name != "help"])
     examples = manual.EXAMPLES.get(command.name, ())
     if examples:
         lines.append(".Pp")
