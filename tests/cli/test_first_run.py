@@ -138,7 +138,7 @@ def test_what_cannot_be_run(udocker, demo_home, mode, words, status):
 
 
 def test_a_bad_option_is_125(udocker, demo_home):
-    assert udocker("run", "-w", "/nowhere", "c", "true").status == 125
+    assert udocker("run", "-w", "/etc/passwd", "c", "true").status == 125
 
 
 def test_both_streams_are_the_commands(udocker, demo_home, mode):

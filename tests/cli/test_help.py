@@ -45,9 +45,11 @@ def widest(text):
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_has_help_that_fits(udocker, name):
     text = udocker.ok(name, "--help")
-    assert text == udocker.ok("help", name) == udocker.ok(name, "-h") == udocker.ok("-h", name)
+    assert text == udocker.ok("help", name) == udocker.ok("-h", name)
+    if name != "run":  # whose -h is docker's, --hostname
+        assert text == udocker.ok(name, "-h")
     assert text.startswith("usage: udocker %s [OPTIONS]" % name)
-    assert "\nOptions:\n  -h, --help" in text and "\nExamples:\n  " in text
+    assert "--help " in text and "\nExamples:\n  " in text
     assert widest(text) <= 80 and "\033" not in text
     # flags and texts stand in two columns
     rows = re.findall(r"(?m)^  (?:-\w, |    )--\S+(?: \S+)?  +(?=\S)", text)

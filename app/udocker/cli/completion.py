@@ -6,6 +6,7 @@ what it means; or a mark that says that names of files may stand there.
 """
 
 from udocker.cli import arguments_of, options
+from udocker.cli.help import effective
 from udocker.cli.output import Output
 from udocker.errors import UdockerError, UsageError
 
@@ -123,8 +124,8 @@ def answers(environ, words):
         wanted = next((option.metavar for option in place.table if flag in option.flags), "")
         prefix, current = flag + "=", value
     elif place.takes_options and current.startswith("-"):
-        return _matching([(flag, option.help) for option in place.table for flag in option.flags],
-                         current)
+        return _matching([(flag, option.help) for option in effective(place.table)
+                          for flag in option.flags], current)
     elif command is None:
         return _matching([(entry.name, entry.summary) for entry in options.COMMANDS], current)
     return _values(disk, command, wanted, prefix, current)

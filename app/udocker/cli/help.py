@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 from udocker.cli import arguments_of, manual, options
+from udocker.cli.grammar import Harmless
 from udocker.cli.output import Output
 
 #: Columns: of a page where no terminal says its width, and those that nobody reads across.
@@ -95,7 +96,11 @@ def command_help(page, command):
     page.lines.append("")
     page.text(command.summary[0].upper() + command.summary[1:] + ".")
     page.heading("Options:")
-    page.rows(option_rows(command.options))
+    page.rows(option_rows(effective(command.options)))
+    others = without_effect(command.options)
+    if others:
+        page.heading("Accepted from users of docker, and without effect:")
+        page.text(", ".join(others), "  ")
     examples = manual.EXAMPLES.get(command.name)
     if examples:
         page.heading("Examples:")
@@ -105,6 +110,16 @@ def command_help(page, command):
                 page.text(purpose, "      ")
     if command.name in manual.RUNNERS:
         _statuses(page)
+
+
+def effective(table):
+    """Return the options (list of Option) in ``table`` that change something."""
+    return [option for option in table if not isinstance(option, Harmless)]
+
+
+def without_effect(table):
+    """Return the flags (list of str) of the others."""
+    return sorted(option.flags[-1] for option in table if isinstance(option, Harmless))
 
 
 def usage(command):

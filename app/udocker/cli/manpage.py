@@ -4,7 +4,7 @@ import textwrap
 
 from udocker import __version__
 from udocker.cli import manual, options
-from udocker.cli.help import option_text
+from udocker.cli.help import effective, option_text, without_effect
 
 #: When its text was last gone over: it is the same page for the same sources.
 _DATE = "November 24, 2026"
@@ -51,7 +51,11 @@ def _command(command):
         words.append("Ar " + " ".join(map(_word, command.arguments.split())))
     lines = [".It " + " ".join(words)]
     lines += _text(command.summary[0].upper() + command.summary[1:] + ".")
-    lines += _options([option for option in command.options if option.name != "help"])
+    lines += _options([option for option in effective(command.options) if option.name != "help"])
+    others = without_effect(command.options)
+    if others:
+        lines += [".Pp"] + _text("Accepted from users of docker, and without effect: %s."
+                                 % ", ".join(others))
     examples = manual.EXAMPLES.get(command.name, ())
     if examples:
         lines.append(".Pp")
@@ -75,9 +79,10 @@ def _options(table):
 
 def _text(text):
     """Return ``text`` as lines that troff takes for what they say, each sentence from a new one."""
-    return [_escaped(line) if line[0] not in ".'" else "\\&" + _escaped(line)
+    return ["\\&" + line if line[0] == "." else line
             for sentence in text.replace(". ", ".\n").split("\n")
-            for line in textwrap.wrap(sentence, 70, break_on_hyphens=False, break_long_words=False)]
+            for line in textwrap.wrap(_escaped(sentence), 78, break_on_hyphens=False,
+                                      break_long_words=False)]
 
 
 def _word(word):

@@ -2,7 +2,7 @@
 
 #: (title, names of commands); a command that is in none of them stands under the last one.
 GROUPS = (
-    ("Run containers", "run exec ps logs wait stop kill"),
+    ("Run containers", "run exec start ps logs wait stop restart kill"),
     ("Containers", "create clone import export cp diff commit inspect setup name rename rmname "
                    "protect unprotect rm"),
     ("Images", "pull push images search tag history manifest verify save load rmi"),
@@ -16,6 +16,8 @@ EXAMPLES = {
             ("udocker run --rm -v $PWD:/w:ro -w /w python:3 python3 job.py", "your files inside"),
             ("udocker run --name=py --pull=reuse python:3", "the same container each time"),
             ("udocker run --dry-run --format=json c", "what would happen, and why")),
+    "start": (("udocker start c", "run again, in the background, what ran in c"),),
+    "restart": (("udocker restart c", "stop, and start"),),
     "exec": (("udocker exec -it c sh", "a shell beside what runs in c"),),
     "ps": (("udocker ps -m -s", "with execution modes and sizes"),),
     "logs": (("udocker logs c", "what a container in the background has said"),),

@@ -1,33 +1,15 @@
-"""Every command and every option, once, as data; and the parser that reads them.
+"""Every command and every option, once, as data.
 
-The parser, the help texts and whatever else describes the command line are made from the tables
-here. It is not argparse, because importing that costs as much as starting Python, and because
-docker's grammar (options end at the image, ``-it``, ``-v=x``) is not argparse's.
+The parser (cli/grammar.py), the help texts and whatever else describes the command line are made
+from the tables here.
 """
 
 from collections import namedtuple
 
+from udocker.cli.grammar import parse, switch, value
+from udocker.cli.harmless import HARMLESS
 from udocker.errors import UsageError
 from udocker.model.reference import quoted
-
-
-class Option(namedtuple("Option", "flags metavar help many default")):
-    """An option: flags (tuple of str), metavar ("" for a switch), help, many (may be repeated).
-
-    Its value is found under the last flag's name, without dashes, ``-`` written as ``_``.
-    """
-
-    __slots__ = ()
-
-    @property
-    def name(self):
-        return self.flags[-1].lstrip("-").replace("-", "_")
-
-    @property
-    def initial(self):
-        if self.many:
-            return ()
-        return self.default if self.metavar else False
 
 
 class Command(namedtuple("Command", "name module arguments summary options greedy needs_user")):
@@ -39,16 +21,6 @@ class Command(namedtuple("Command", "name module arguments summary options greed
     """
 
     __slots__ = ()
-
-
-def switch(*flags, **more):
-    """An option without a value; its last argument is the help."""
-    return Option(flags[:-1], "", flags[-1], False, more.get("default", False))
-
-
-def value(*flags, **more):
-    """An option with a value; its last two arguments are metavar and help."""
-    return Option(flags[:-2], flags[-2], flags[-1], more.get("many", False), more.get("default"))
 
 
 HELP = switch("-h", "--help", "show the help of the command")
@@ -82,6 +54,12 @@ _RUN = _REGISTRY + (
     value("--pull", "WHEN", "missing (the default), never, always, or reuse (of --name)",
           default="missing"),
     value("-v", "--volume", "HOST[:DIR[:ro]]", "show a host file or directory inside", many=True),
+    value("--mount", "KEY=VALUE,...", "type=bind,source=HOST,target=DIR[,readonly], or "
+          "type=tmpfs,target=DIR", many=True),
+    value("--tmpfs", "DIR[:OPTIONS]", "show an empty directory that goes with the run", many=True),
+    value("--device", "HOST[:DEVICE]", "show a device inside", many=True),
+    switch("--dri", "show the directories of the host's graphics drivers"),
+    value("--gpus", "all|N|device=LIST", "show the host's NVIDIA driver inside"),
     value("--novol", "DIR", "leave out one of the default volumes", many=True),
     value("-e", "--env", "KEY[=VALUE]", "set an environment variable, or copy the host's",
           many=True),
@@ -91,13 +69,23 @@ _RUN = _REGISTRY + (
     value("--entrypoint", "COMMAND", "replace the image's entrypoint"),
     value("-p", "--publish", "HOST:PORT", "let PORT of the container be HOST (P modes)",
           many=True),
-    value("--hostname", "NAME", "host name inside (R modes)"),
+    switch("-P", "--netcoop", "--publish-all",
+           "give what listens a port that is free (P modes)"),
+    value("-h", "--hostname", "NAME", "host name inside (R modes)"),
+    value("--net", "--network", "NETWORK", "host, as it always is, or none (R modes)"),
+    value("--add-host", "NAME:ADDRESS", "let NAME be this host inside", many=True),
+    value("--dns", "ADDRESS", "ask this name server", many=True),
+    value("--dns-search", "DOMAIN", "look for names in this domain", many=True),
+    value("--dns-opt", "--dns-option", "OPTION", "an option of resolv.conf", many=True),
+    switch("--read-only", "let nothing be changed but in volumes (R modes)"),
+    value("--shm-size", "SIZE", "size of /dev/shm (R modes)"),
+    value("--ulimit", "NAME=SOFT[:HARD]", "set a limit, for example nofile=4096", many=True),
+    value("--location", "DIR", "run the root file system in DIR; the first argument, which stands "
+          "for the container, then means nothing"),
     value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, S1 or auto, for this run only"),
     switch("-i", "--interactive", "accepted; standard input is always connected"),
     switch("-t", "--tty", "accepted; a terminal stays a terminal"),
     value("-a", "--attach", "STREAM", "accepted; all streams are connected", many=True),
-    switch("-P", "--publish-all", "accepted; the network is the host's"),
-    switch("--netcoop", "as --publish-all"),
     switch("--bindhome", "show the home directory inside"),
     switch("--hostauth", "use the host's users and groups"),
     switch("--containerauth", "use the container's passwd and group files as they are"),
@@ -109,11 +97,13 @@ _RUN = _REGISTRY + (
     switch("--nobanner", "print no banner"),
     switch("--dry-run", "print what would be done, with the reasons, and do nothing"),
     _FORMAT,
-)
+) + HARMLESS
 
 
 def _command(name, module, arguments, summary, *options, **more):
-    return Command(name, module, arguments, summary, (HELP,) + options,
+    taken = [flag for option in options for flag in option.flags]
+    flags = tuple(flag for flag in HELP.flags if flag not in taken)  # docker's run has another -h
+    return Command(name, module, arguments, summary, (HELP._replace(flags=flags),) + options,
                    more.get("greedy", False), more.get("needs_user", True))
 
 
@@ -222,73 +212,3 @@ def parse_command(command, words):
     except UsageError as error:
         error.hint = error.hint or "see 'udocker help %s'" % command.name
         raise
-
-
-def parse(table, words, stop_at_first):
-    """Read ``words`` by ``table`` (tuple of Option): return (dict of values, list of arguments).
-
-    ``stop_at_first``: the first word that is no option ends the options, as docker's run has it.
-    """
-    by_flag = {flag: option for option in table for flag in option.flags}
-    options = {option.name: option.initial for option in table}
-    arguments = []
-    pending = list(reversed(words))
-    while pending:
-        word = pending.pop()
-        if word == "--":
-            break
-        if len(word) < 2 or word[0] != "-":
-            arguments.append(word)
-            if stop_at_first:
-                break
-            continue
-        if word.startswith("--"):
-            flag, equals, attached = word.partition("=")
-            _read(by_flag, options, flag, attached if equals else None, pending)
-            continue
-        _read_short(by_flag, options, word, pending)
-    arguments.extend(reversed(pending))
-    return options, arguments
-
-
-def _read_short(by_flag, options, word, pending):
-    """Read ``-v=x``, ``-vx``, ``-it`` or ``-itv x``."""
-    for position in range(1, len(word)):
-        flag, attached = "-" + word[position], word[position + 1:]
-        option = by_flag.get(flag)
-        if option is None or option.metavar or attached.startswith("="):
-            if attached.startswith("="):
-                _read(by_flag, options, flag, attached[1:], pending)
-            else:
-                _read(by_flag, options, flag, attached or None, pending)
-            return
-        _read(by_flag, options, flag, None, pending)
-
-
-def _read(by_flag, options, flag, attached, pending):
-    option = by_flag.get(flag)
-    if option is None:
-        from difflib import get_close_matches
-        close = get_close_matches(flag, sorted(by_flag), 1)
-        raise UsageError("unknown option %s" % quoted(flag),
-                         "did you mean '%s'?" % close[0] if close else None)
-    if not option.metavar:
-        options[option.name] = _boolean(flag, attached)
-        return
-    if attached is None:
-        if not pending:
-            raise UsageError("option %s needs a value: %s" % (flag, option.metavar))
-        attached = pending.pop()
-    if option.many:
-        options[option.name] += (attached,)
-    else:
-        options[option.name] = attached
-
-
-def _boolean(flag, attached):
-    """docker's switches take ``--rm=false`` (Go's flag package: 1, t, true, 0, f, false)."""
-    if attached is None or attached.lower() in ("1", "t", "true"):
-        return True
-    if attached.lower() in ("0", "f", "false"):
-        return False
-    raise UsageError("option %s takes no value: %s" % (flag, quoted(attached)))

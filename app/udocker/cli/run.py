@@ -3,10 +3,16 @@
 import os
 
 from udocker.cli import arguments_of
+from udocker.cli.grammar import Harmless
+from udocker.cli.options import find_command
 from udocker.errors import InvalidValue, NotFound, UdockerError, UsageError
-from udocker.model.reference import ImageReference, quoted
+from udocker.model.reference import ImageReference, printable, quoted
 from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
+#: Where distributions have the drivers of graphics cards, and their devices (--dri).
+DRI = ("/usr/lib64/dri", "/lib64/dri", "/usr/lib/dri", "/lib/dri", "/usr/lib/x86_64-linux-gnu/dri",
+       "/usr/lib/aarch64-linux-gnu/dri")
+DRI_DEVICES = "/dev/dri"
 PULL = ("missing", "never", "always", "reuse")
 
 
@@ -19,6 +25,7 @@ def run(context, values, arguments):
                          "one of %s" % ", ".join(PULL))
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
+    _warn_of_harmless(context, values)
     container, is_new = _container(context, values, arguments[0])
     try:
         plan, choice = _plan(context, spec, container)
@@ -40,23 +47,93 @@ def spec_from(values, argv):
     """Return the ContainerSpec of the option ``values`` (dict) and ``argv`` (list of str)."""
     env = []
     for path in values["env_file"]:
-        env.extend(_read_env_file(path))
+        env.extend(_read_env_file(path, os.environ))
     env.extend(_variable(text) for text in values["env"])
     entrypoint = values["entrypoint"]
+    mounts = _mounts(values)
     return ContainerSpec(
-        tuple(argv), tuple(env), tuple(Bind.parse(text) for text in values["volume"]),
+        tuple(argv), tuple(env), tuple(mount for mount in mounts if isinstance(mount, Bind)),
         values["novol"], UserSpec.parse(values["user"]) if values["user"] else None,
         values["workdir"] or "",
         None if entrypoint is None else tuple(entrypoint.split()),
         tuple(Port.parse(text) for text in values["publish"]), values["hostname"] or "",
         values["execmode"] or "", not values["nosysdirs"], values["bindhome"],
         values["hostauth"], values["containerauth"], values["hostenv"], not values["nometa"],
-        values["cpuset_cpus"] or "", values["kernel"] or "")
+        values["cpuset_cpus"] or "", values["kernel"] or "", _devices(values),
+        tuple(mount for mount in mounts if not isinstance(mount, Bind)), values["read_only"],
+        _shm_size(values), _network(values), values["publish_all"], _limits(values),
+        _resolver(values), values["gpus"] or "")
+
+
+def _mounts(values):
+    """Return the Binds and Tmpfs of -v, --mount, --tmpfs and --dri, in this order."""
+    found = []
+    for text in values["volume"]:
+        if text.startswith(("./", "../", ".:")):  # docker takes them for what they are to a shell
+            path, colon, rest = text.partition(":")
+            text = os.path.abspath(path) + colon + rest
+        found.append(Bind.parse(text))
+    if values["mount"] or values["tmpfs"]:
+        from udocker.model.mounts import Tmpfs, parse_mount
+        found += [parse_mount(text) for text in values["mount"]]
+        found += [Tmpfs.parse(text) for text in values["tmpfs"]]
+    if values["dri"]:
+        found += [Bind(path, path, False) for path in DRI if os.path.isdir(path)]
+    return found
+
+
+def _devices(values):
+    if not values["device"] and not values["dri"]:
+        return ()
+    from udocker.model.mounts import parse_device
+    devices = [parse_device(text) for text in values["device"]]
+    if values["dri"] and os.path.isdir(DRI_DEVICES):
+        devices.append(Bind(DRI_DEVICES, DRI_DEVICES, False))
+    return tuple(devices)
+
+
+def _limits(values):
+    if not values["ulimit"]:
+        return ()
+    from udocker.model.limits import Limit
+    return tuple(Limit.parse(text) for text in values["ulimit"])
+
+
+def _shm_size(values):
+    if values["shm_size"] is None:
+        return 0
+    from udocker.model.limits import parse_size
+    return parse_size(values["shm_size"], "--shm-size")
+
+
+def _network(values):
+    return "none" if values["network"] == "none" else ""
+
+
+def _resolver(values):
+    asked = [values[name] for name in ("add_host", "dns", "dns_search", "dns_option")]
+    if not any(asked):
+        return None
+    from udocker.model.resolver import Resolver
+    return Resolver.parse(*asked)
+
+
+def _warn_of_harmless(context, values):
+    """Say once which options change nothing."""
+    given = [option.flags[-1] for option in find_command("run").options
+             if isinstance(option, Harmless) and option.is_unmet(values[option.name])]
+    if values["network"] not in (None, "host", "none"):
+        given.append("--network=%s" % printable(values["network"]))
+    if given:
+        context.output.warning("accepted, but without effect here: " + " ".join(given))
 
 
 def _container(context, values, name):
     """Return (Container, whether it was made just now)."""
     containers = context.containers
+    if values["location"] is not None:
+        from udocker.store.located import located
+        return located(context.layout, values["location"]), False
     if values["pull"] == "reuse" and values["name"]:
         found = containers.lookup(values["name"])
         if found is not None:
@@ -81,6 +158,7 @@ def _container(context, values, name):
 def _plan(context, spec, container):
     from udocker.engine.choose import choose, wanted_mode
     from udocker.host import probe
+    from udocker.engine.base import forget_dead
     from udocker.host.facts import private_directory
     from udocker.host.tree import Root
     from udocker.run.plan import make_plan
@@ -89,17 +167,35 @@ def _plan(context, spec, container):
                                context.settings.override_default_execution_mode)
     choice = choose(mode, reason, context.locator(), probe, container)
     config = container.config() if spec.metadata else None
-    if container.has_nvidia:
-        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
+    if container.has_nvidia or spec.gpus:
+        spec = _with_driver(context, spec, container)
     tty = os.isatty(0) and os.isatty(1)
     state = ""
-    if choice.engine.keeps_state:
+    if choice.engine.keeps_state or spec.tmpfs:
         state = private_directory(context.settings.tmpdir, context.facts.uid)
-        choice.engine.forget_dead(state)
+        forget_dead(state)
     with Root(container.root) as root:
         plan = make_plan(spec, config, container, ContainerView(root), context.facts, choice,
                          context.settings, context.environ, state, tty)
     return plan, choice
+
+
+def _with_driver(context, spec, container):
+    """Return ``spec`` (ContainerSpec) with the driver's binds, and the processors of --gpus."""
+    try:
+        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
+    except NotFound as error:
+        if container.has_nvidia:
+            raise
+        context.output.warning("--gpus without effect: " + error.message)
+        return spec
+    chosen = [part[len("device="):].replace('"', "") for part in spec.gpus.split(";")
+              if part.startswith("device=")]
+    if spec.gpus.isdigit():
+        chosen = [",".join(str(number) for number in range(int(spec.gpus)))]
+    if chosen and not any(key == "CUDA_VISIBLE_DEVICES" for key, _ in spec.env):
+        spec = spec._replace(env=spec.env + (("CUDA_VISIBLE_DEVICES", chosen[0]),))
+    return spec
 
 
 def driver_binds(context, container):
@@ -140,26 +236,32 @@ def _execute(context, plan, container, values):
             context.containers.remove(container)
 
 
-def _read_env_file(path):
-    """Return [(key, value or None)] of a file in docker's syntax: KEY=VALUE or KEY, # comments."""
+def _read_env_file(path, environ):
+    """Return [(key, value or None)] of a file in docker's syntax: KEY=VALUE, KEY, # comments.
+
+    A KEY alone copies what is in ``environ`` (dict), and is nothing where it is not there.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        with open(path, "rb") as file:
+            lines = file.read().decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValue("cannot read --env-file %s: %s"
                            % (quoted(path), getattr(error, "strerror", None) or "not UTF-8"))
     entries = []
-    for line in lines:
-        line = line.lstrip()
+    for number, line in enumerate(lines, 1):
+        line = (line[:-1] if line.endswith("\r") else line).lstrip()
         if line and not line.startswith("#"):
-            entries.append(_variable(line))
-    return entries
+            try:
+                entries.append(_variable(line))
+            except InvalidValue as error:
+                raise InvalidValue("%s line %d: %s" % (quoted(path), number, error.message), error.hint)
+    return [(key, value) for key, value in entries if value is not None or key in environ]
 
 
 def _variable(text):
     """Return (key, value, or None where the host's is to be copied) of ``KEY[=VALUE]``."""
     key, equals, value = text.partition("=")
-    if not key or " " in key or "\0" in text or key[0].isdigit():
+    if not key or any(c.isspace() for c in key) or "\0" in text or key[0].isdigit():
         raise InvalidValue("invalid environment variable %s" % quoted(text),
                            "write it as KEY=VALUE, or KEY to copy the host's")
     return key, (value if equals else None)

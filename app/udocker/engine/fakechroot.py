@@ -13,7 +13,7 @@ variables mean: engines-build/fakechroot/README.md.
 import os
 
 from udocker.engine import patching
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import Engine, EnginePlan, unmet
 from udocker.engine.guest import GLIBC, MUSL, links_that_leave, read_guest
 from udocker.errors import EngineError, InvalidValue
 from udocker.host.files import make_directories
@@ -93,12 +93,14 @@ class Fakechroot(Engine):
             # programs that came later name a loader of the host, and are started by this one
             env["FAKECHROOT_PATCH_ELFLOADER"] = loader
             argv = (program,) + launch.argv[1:]
-        warnings = ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
-            ("publish", launch.ports), ("kernel", launch.kernel)) if value]
         for item in ":".join(launch.settings.substitutes).split(":"):
             if item and not (item.startswith("/") and "=" in item):
                 raise InvalidValue("invalid fakechroot_cmd_subst %s" % quoted(item),
                                    "write it as /PROGRAM=/SUBSTITUTE")
+        warnings = unmet(launch, mode)
+        warnings += ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
+            ("publish", launch.ports), ("publish-all", launch.any_port), ("kernel", launch.kernel),
+            ("hostname", launch.hostname)) if value]
         unprotected = [bind.target for bind in launch.binds if bind.read_only]
         if unprotected:
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"

@@ -23,6 +23,9 @@ class Bind(namedtuple("Bind", "source target read_only")):
             flags = parts.pop().split(",")
         if not 1 <= len(parts) <= 2:
             raise InvalidValue("invalid volume %s" % quoted(text), _BIND_HINT)
+        if parts[0] and "/" not in parts[0] and parts[-1].startswith("/"):
+            raise InvalidValue("invalid volume %s: there are no named volumes" % quoted(text),
+                               NO_NAMED_VOLUMES)
         unknown = [flag for flag in flags if flag not in _BIND_FLAGS]
         if unknown:
             raise InvalidValue("invalid volume %s: unknown option %s"
@@ -37,6 +40,8 @@ class Bind(namedtuple("Bind", "source target read_only")):
         return cls(_stripped(source), absolute(target, "volume"), "ro" in flags)
 
 
+#: docker would make one; a directory of one's own does the same, and is where one sees it.
+NO_NAMED_VOLUMES = "make a directory, and write its path: -v $PWD/data:/path"
 _BIND_HINT = "write it as /host/path[:/container/path[:ro]]"
 #: docker-run(1), --volume; all but ro are about mount propagation and labels, which need root.
 _BIND_FLAGS = frozenset(["ro", "rw", "z", "Z", "consistent", "cached", "delegated", "nocopy",
@@ -81,7 +86,8 @@ class UserSpec(namedtuple("UserSpec", "user group")):
 class ContainerSpec(namedtuple("ContainerSpec",
                                "argv env binds no_binds user workdir entrypoint ports "
                                "hostname mode sysdirs bind_home host_auth container_auth "
-                               "host_env metadata cpus kernel")):
+                               "host_env metadata cpus kernel devices tmpfs read_only shm_size "
+                               "network any_port limits resolver gpus")):
     """What the user asked of a run, apart from which container it is.
 
     argv (tuple of str): the command, empty for the image's.
@@ -89,10 +95,17 @@ class ContainerSpec(namedtuple("ContainerSpec",
     binds (tuple of Bind), no_binds (tuple of str: default binds to leave out).
     user (UserSpec or None), workdir (str), entrypoint (tuple of str, or None for the image's).
     ports (tuple of Port), hostname (str), mode (str: P1 ..., auto, or "").
-    The rest are bool, but for cpus and kernel (str).
+    cpus, kernel (str), devices (tuple of Bind), tmpfs (tuple of Tmpfs), shm_size (int: bytes, 0 for
+    ours), network (str: "", or "none"), limits (tuple of Limit), resolver (Resolver or None),
+    gpus (str: what --gpus says).
+    The rest are bool; any_port: what listens gets a port that is free, whichever it asks for.
     """
 
     __slots__ = ()
+
+
+ContainerSpec.__new__.__defaults__ = ((), (), False, 0, "", False, (), None,
+                                      "")
 
 
 def absolute(path, what):

@@ -15,12 +15,27 @@ from udocker.model.reference import quoted
 
 def replace_process(plan):
     """Become the engine of ``plan`` (ExecutionPlan). Does not return."""
+    if plan.scratch:  # somebody has to stay, to remove it
+        status = run(plan)
+        sys.stdout.flush()
+        os._exit(status)
     argv = _prepare(plan)
     _execute(plan, argv)
 
 
 def run(plan):
     """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it."""
+    try:
+        for path in plan.scratch:
+            with tree.naming(path):
+                os.mkdir(path, 0o700)
+        return _run(plan)
+    finally:
+        for path in plan.scratch:
+            files.remove_tree(path)
+
+
+def _run(plan):
     import signal
     argv = _prepare(plan)
     forwarded = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -33,7 +48,8 @@ def run(plan):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
             _execute(plan, argv)
         except (EngineError, HostError) as error:
-            sys.stderr.write("Error: %s\n" % error.message)
+            sys.stderr.write("Error: %s%s\n" % (
+                error.message, " (%s)" % error.hint if error.hint else ""))
         finally:
             os._exit(status)
 
@@ -98,7 +114,20 @@ def _nameless(file, plan):
     return fd
 
 
+def _limit(limits):
+    import resource
+    for limit in limits:
+        try:
+            resource.setrlimit(getattr(resource, "RLIMIT_" + limit.name.upper()),
+                               (limit.soft, limit.hard))
+        except (AttributeError, ValueError, OSError) as error:
+            raise HostError("cannot set the limit %s=%d:%d: %s" % (tuple(limit) + (error,)),
+                            "who is not root can only lower limits; 'ulimit -a -H' shows them")
+
+
 def _execute(plan, argv):
+    if plan.limits:
+        _limit(plan.limits)
     sys.stdout.flush()
     sys.stderr.flush()
     # what Python ignores stays ignored across execve, and then "yes | head" would not end; the
