@@ -200,7 +200,12 @@ COMMANDS = (
     _command("version", "about", "", "show the version", needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",
              needs_user=False),
-    _command("help", "about", "[COMMAND]", "show help", needs_user=False),
+    _command("completion", "completion", "bash|zsh|fish",
+             "print a script that completes commands in a shell",
+             switch("--words", "print what may stand in place of the last word, for the script"),
+             greedy=True, needs_user=False),
+    _command("help", "help", "[COMMAND]", "show help",
+             switch("--man", "print the man page"), needs_user=False),
 )
 
 _BY_NAME = {command.name: command for command in COMMANDS}
@@ -225,4 +230,8 @@ def split_general(words):
 
 def parse_command(command, words):
     """Return (options, arguments) of ``words`` (list of str), which follow the command's name."""
-    return parse(command.options, words, stop_at_first=command.greedy)
+    try:
+        return parse(command.options, words, stop_at_first=command.greedy)
+    except UsageError as error:
+        error.hint = error.hint or "see 'udocker help %s'" % command.name
+        raise

@@ -13,16 +13,16 @@ from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 DRI = ("/usr/lib64/dri", "/lib64/dri", "/usr/lib/dri", "/lib/dri", "/usr/lib/x86_64-linux-gnu/dri",
        "/usr/lib/aarch64-linux-gnu/dri")
 DRI_DEVICES = "/dev/dri"
-_PULL = ("missing", "never", "always", "reuse")
+PULL = ("missing", "never", "always", "reuse")
 
 
 def run(context, values, arguments):
     """Run a command in a container, or show with --dry-run what would run."""
     arguments_of("run", arguments[:1], 1, 1)
     spec = spec_from(values, arguments[1:])
-    if values["pull"] not in _PULL:
+    if values["pull"] not in PULL:
         raise UsageError("invalid --pull %s" % quoted(values["pull"]),
-                         "one of %s" % ", ".join(_PULL))
+                         "one of %s" % ", ".join(PULL))
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
     _warn_of_harmless(context, values)

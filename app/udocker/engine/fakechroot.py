@@ -73,7 +73,7 @@ class Fakechroot(Engine):
             "FAKECHROOT_LIBRARY_ORIG": ":".join(libraries),
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
-            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
+            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES + launch.settings.substitutes),
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
@@ -93,6 +93,10 @@ class Fakechroot(Engine):
             # programs that came later name a loader of the host, and are started by this one
             env["FAKECHROOT_PATCH_ELFLOADER"] = loader
             argv = (program,) + launch.argv[1:]
+        for item in ":".join(launch.settings.substitutes).split(":"):
+            if item and not (item.startswith("/") and "=" in item):
+                raise InvalidValue("invalid fakechroot_cmd_subst %s" % quoted(item),
+                                   "write it as /PROGRAM=/SUBSTITUTE")
         warnings = unmet(launch, mode)
         warnings += ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
             ("publish", launch.ports), ("publish-all", launch.any_port), ("kernel", launch.kernel),

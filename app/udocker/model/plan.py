@@ -27,9 +27,10 @@ class Launch(namedtuple("Launch", "instance bundle root program argv env cwd bin
 Isolation = namedtuple("Isolation", "tmpfs read_only shm_size network")
 
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
-#: host's environment).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
+#: for what it keeps while containers run), kill_on_exit, link2symlink and no_seccomp (bool),
+#: substitutes (tuple of str: PROGRAM=SUBSTITUTE), environ (dict: the host's environment).
+EngineSettings = namedtuple("EngineSettings",
+                            "tmp state kill_on_exit link2symlink no_seccomp substitutes environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
