@@ -172,3 +172,21 @@ def demo_home(demo_template, home):
     # -a keeps the times, by which engines are known to be genuine
     subprocess.check_call(["cp", "-a", demo_template + "/.", str(home)])
     return home
+
+
+@pytest.fixture(scope="session")
+def start_real_registry(tmp_path_factory):
+    """A function that starts a RealRegistry; it is ended with the session."""
+    from tests.fakes.docker_registry import DOCKER_REGISTRY, RealRegistry
+    if DOCKER_REGISTRY is None:
+        pytest.skip("the program docker-registry is not installed (Debian package docker-registry)")
+    started = []
+
+    def start(auth=""):
+        registry = RealRegistry(str(tmp_path_factory.mktemp("docker-registry")), auth)
+        started.append(registry)
+        return registry
+
+    yield start
+    for registry in started:
+        registry.stop()

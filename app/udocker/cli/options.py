@@ -38,11 +38,13 @@ GENERAL = (
 
 _PLATFORM = value("--platform", "OS/ARCH", "image for this platform, for example linux/arm64")
 _PLATFORM_OF = value("--platform", "OS/ARCH", "what it is for, if not for this machine")
+_AUTHFILE = value("--authfile", "FILE", "look for logins in this file first")
 _REGISTRY = (
     value("--index", "URL", "index to search in"),
     value("--registry", "URL", "registry to pull from, instead of Docker Hub"),
     value("--httpproxy", "URL", "HTTP proxy"),
     _PLATFORM,
+    _AUTHFILE,
 )
 _ARCHITECTURES = value("--arch", "ARCH", "for this architecture, not this machine's: "
                        "x86_64, i386, aarch64, ppc64le, all", many=True)
@@ -186,6 +188,38 @@ COMMANDS = (
                    "ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE, VOLUME", many=True),
              switch("-p", "--pause", "accepted; nothing is paused")),
     _command("diff", "changes", "CONTAINER", "show what of a container is not as in its image"),
+    _command("login", "login", "[SERVER]", "log in to a registry, and keep that for later",
+             value("-u", "--username", "NAME", "the user name; asked for if absent"),
+             value("-p", "--password", "PASSWORD", "the password, which others then see in the list "
+                   "of processes"),
+             switch("--password-stdin", "read the password from standard input"),
+             value("--registry", "SERVER", "the same as SERVER"),
+             value("--authfile", "FILE", "keep the login in this file")),
+    _command("logout", "login", "[SERVER]", "forget the login to a registry",
+             switch("-a", "--all", "forget the logins to all registries"),
+             value("--registry", "SERVER", "the same as SERVER"),
+             value("--authfile", "FILE", "forget what is in this file, and no other")),
+    _command("push", "push", "IMAGE [DESTINATION]", "upload an image to a registry",
+             value("--registry", "URL", "registry to push to, instead of Docker Hub"),
+             value("--httpproxy", "URL", "HTTP proxy"),
+             _PLATFORM_OF, _AUTHFILE,
+             switch("-a", "--all-tags", "push every tag that is here"),
+             switch("-q", "--quiet", "print the digest only")),
+    _command("search", "search", "[SERVER/]WORD | --list-tags IMAGE",
+             "look for images in an index or a registry",
+             switch("-a", "--all", "do not pause after each page"),
+             switch("--no-trunc", "cut nothing"),
+             switch("--list-tags", "list the tags of an image"),
+             value("--index", "URL", "index to search in"),
+             value("--registry", "URL", "registry to search in, instead of Docker Hub"),
+             value("--httpproxy", "URL", "HTTP proxy"),
+             _AUTHFILE,
+             value("--limit", "N", "at most so many results"),
+             value("-f", "--filter", "KEY=VALUE", "is-official=true, is-automated=false, stars=N",
+                   many=True),
+             value("--format", "FORMAT", "json, or a Go template: '{{.Name}} {{.StarCount}}'")),
+    _command("manifest", "manifest", "inspect IMAGE", "print what a registry says of an image",
+             *_REGISTRY),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
