@@ -41,14 +41,16 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
 
 
 class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env "
-                                                "directory files binds mountpoints cpus warnings reasons")):
+                                                "directory files binds mountpoints cpus warnings reasons "
+                                                "launch")):
     """What will be executed, and why.
 
     program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the
     engine's own), directory (str: of the host, to start in; "" for ours), files (tuple of
     PlannedFile), binds (tuple of Bind), mountpoints (tuple of (str, bool): paths to be made in the
     root file system, is it a directory), cpus (tuple of int: the processors to run on, empty for
-    all), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why).
+    all), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why), launch (Launch: what
+    the engine was asked for).
     """
 
     __slots__ = ()

@@ -94,6 +94,35 @@ class ContainerSpec(namedtuple("ContainerSpec",
 
     __slots__ = ()
 
+    def to_object(self, host_env):
+        """Return it as a dict for JSON, with the values that ``host_env`` (dict) has where it is to
+        be copied from. What --hostenv passes is not in it: that is no business of a file."""
+        env = tuple((key, host_env.get(key, "") if value is None else value)
+                    for key, value in self.env)
+        return dict(self._replace(env=env)._asdict())
+
+    def updated(self, document):
+        """Return this with what ``document`` (dict, from ``to_object``) has of it; InvalidValue."""
+        fields = {}
+        try:
+            for name, value in document.items():
+                if name in _NESTED and value is not None:
+                    value = _NESTED[name](value)
+                if name in self._fields:
+                    fields[name] = tuple(value) if isinstance(value, list) else value
+        except (TypeError, ValueError):
+            raise InvalidValue("what is written down of a run is damaged", "'udocker run' it again")
+        return self._replace(**fields)
+
+
+#: Fields of ContainerSpec that are more than texts: how each is made of lists.
+_NESTED = {
+    "env": lambda items: tuple((key, value) for key, value in items),
+    "binds": lambda items: tuple(Bind(*item) for item in items),
+    "ports": lambda items: tuple(Port(*item) for item in items),
+    "user": lambda item: UserSpec(*item),
+}
+
 
 def absolute(path, what):
     """Return ``path`` normalised; InvalidValue unless it is absolute, without ``..``, not ``/``."""

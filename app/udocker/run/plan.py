@@ -60,7 +60,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
                          engine.env, engine.directory, tuple(files) + engine.files, binds,
                          _mountpoints(binds, view), _cpus(spec.cpus),
-                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
+                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
+                         launch)
 
 
 def _binds(spec, view, facts, settings, warnings):
