@@ -74,6 +74,10 @@ _REGISTRY = (
 )
 _ARCHITECTURES = value("--arch", "ARCH", "for this architecture, not this machine's: "
                        "x86_64, i386, aarch64, ppc64le, all", many=True)
+_LABELS = (
+    value("-l", "--label", "KEY[=VALUE]", "give the container a label", many=True),
+    value("--label-file", "FILE", "read labels from a file, one a line", many=True),
+)
 _FORMAT = value("--format", "FORMAT", "json, or text (the default)", default="text")
 
 _RUN = _REGISTRY + (
@@ -107,6 +111,9 @@ _RUN = _REGISTRY + (
     value("--cpuset-cpus", "LIST", "run on these processors only"),
     value("--kernel", "RELEASE", "let uname tell this kernel release (P modes)"),
     switch("--nobanner", "print no banner"),
+    switch("-d", "--detach", "leave it running, and print the container's id; see logs, stop, wait"),
+    value("--cidfile", "FILE", "write the container's id to this new file"),
+) + _LABELS + (
     switch("--dry-run", "print what would be done, with the reasons, and do nothing"),
     _FORMAT,
 )
@@ -130,13 +137,53 @@ COMMANDS = (
     _command("create", "containers", "IMAGE", "make a container from an image, and print its id",
              value("--name", "NAME", "name the container"),
              switch("--force", "make it even if the name is taken, without the name"),
-             *_REGISTRY),
-    _command("ps", "containers", "", "list the containers",
+             *(_LABELS + _REGISTRY)),
+    _command("start", "live", "CONTAINER...", "run again, detached, what a container ran last",
+             switch("-a", "--attach", "stay, and exit as it does"),
+             switch("-i", "--interactive", "as --attach, with standard input")),
+    _command("exec", "exec", "CONTAINER COMMAND [ARG...]", "run one more command in a running container",
+             switch("-i", "--interactive", "connect standard input"),
+             switch("-t", "--tty", "accepted; a terminal stays a terminal"),
+             switch("-d", "--detach", "do not wait for it; what it says is lost"),
+             value("-e", "--env", "KEY[=VALUE]", "set an environment variable, or copy the host's",
+                   many=True),
+             value("--env-file", "FILE", "read environment variables from a file", many=True),
+             value("-w", "--workdir", "DIR", "start in this directory"),
+             value("-u", "--user", "NAME|UID[:GID]", "be this user inside"),
+             switch("--privileged", "accepted; changes nothing"), greedy=True),
+    _command("logs", "live", "CONTAINER", "print what a detached container has said",
+             switch("-f", "--follow", "go on until it ends"),
+             value("-n", "--tail", "LINES", "only the last ones (default: all)", default="all"),
+             switch("-t", "--timestamps", "show when each line came"),
+             value("--since", "TIME", "what came after a time like 2025-01-31T12:00:00, or in the last 10m"),
+             value("--until", "TIME", "what came before it")),
+    _command("stop", "live", "CONTAINER...", "end all processes of containers, politely first",
+             value("-s", "--signal", "SIGNAL", "in place of SIGTERM, or what the image says"),
+             value("-t", "--time", "SECONDS", "kill it after these (default: 10)", default="10")),
+    _command("restart", "live", "CONTAINER...", "stop containers, and start them",
+             value("-s", "--signal", "SIGNAL", "in place of SIGTERM, or what the image says"),
+             value("-t", "--time", "SECONDS", "kill it after these (default: 10)", default="10")),
+    _command("kill", "live", "CONTAINER...", "send a signal to what containers run",
+             value("-s", "--signal", "SIGNAL", "this one (default: KILL)", default="KILL")),
+    _command("wait", "live", "CONTAINER...",
+             "wait until containers have ended, and print their exit statuses (of detached runs)"),
+    _command("ps", "ps", "", "list the containers, all of them, with their STATUS on a terminal",
              switch("-m", "--mode", "show the execution mode"),
              switch("-s", "--size", "show the size in MB"),
-             switch("-p", "--platform", "show the platform")),
+             switch("-p", "--platform", "show the platform"),
+             switch("--status", "show whether and since when it runs, or how it ended"),
+             switch("-a", "--all", "accepted; not only the running ones are listed anyway"),
+             switch("-q", "--quiet", "print ids only"),
+             switch("--no-trunc", "accepted; ids are never cut"),
+             switch("-l", "--latest", "only the one that was made last"),
+             value("-n", "--last", "NUMBER", "only so many that were made last", default="-1"),
+             value("-f", "--filter", "KEY=VALUE", "only those with this status (created, running, "
+                   "exited), exited, name, id, label, or ancestor (image)", many=True),
+             value("--format", "FORMAT", "json, table, or a Go template of .ID .Names .Image .Status "
+                   ".State .Command .CreatedAt .RunningFor .Labels ...")),
     _command("rm", "containers", "CONTAINER...", "delete containers",
-             switch("-f", "--force", "delete also what is in use or has odd permissions")),
+             switch("-f", "--force", "stop what runs first; delete also what has odd permissions"),
+             switch("-a", "--all", "delete all that are neither protected nor in use")),
     _command("rmi", "images", "IMAGE", "delete an image",
              switch("-f", "--force", "go on where something is missing already")),
     _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",

@@ -118,7 +118,7 @@ class Recorder(object):
         return "%s.%s.%d.%s" % (host.replace("/", "_"),
                                 "".join(c for c in namespace if c.isdigit()), pid, self._token)
 
-    def _forget_dead(self, directory, one):
+    def _forget_dead(self, directory, pid):
         """Remove records of this host whose process is gone: this one takes their place."""
         mine = self._name(pid)
         ours = mine.rsplit(".", 2)[0] + "."
@@ -158,12 +158,26 @@ def runs_of(container):
 
 
 def newest(runs):
-    """Return the Run of kind RUN that tells how the container is: the newest that runs here, else on
-    another host, else the one that ended last; None where there was none."""
-    runs = [run for run in runs if run.kind == RUN]
-    order = {True: 2, None: 1, False: 0}
-    return max(runs, key=lambda run: (order[run.is_running], run.ended or run.since)) \
-        if runs else None
+    """Return the Run of kind RUN that tells how the container is: the newest that runs here, else
+    on another host, else the last that is known of; None where there was none."""
+    def rank(run):
+        alive = run.is_running
+        known = 2 if alive else 1 if alive is None and run.keeper is not None else 0
+        return known, run.ended or run.since
+    return max((run for run in runs if run.kind == RUN), key=rank, default=None)
+
+
+def open_run(container, run):
+    """Return a descriptor of the record of ``run`` (Run), which can be read even when the container
+    has been removed; None if it has gone."""
+    try:
+        directory = os.open(os.path.join(container.path, DIRECTORY), tree.LIST)
+    except OSError:
+        return None
+    try:
+        return open_record(run.name, directory)
+    finally:
+        os.close(directory)
 
 
 def open_record(name, directory):
