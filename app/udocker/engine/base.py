@@ -34,6 +34,11 @@ class Engine(object):
     def prepare(self, mode):
         """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
 
+    def inside(self, run):
+        """Return the Engine for one more command in ``run`` (store.runs.Run), which is running: this
+        one, where all that a container is lies in the file system."""
+        return self
+
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
         raise NotImplementedError

@@ -13,29 +13,43 @@ from udocker.host import files, tree
 from udocker.model.reference import quoted
 
 
-def replace_process(plan):
-    """Become the engine of ``plan`` (ExecutionPlan). Does not return."""
+def replace_process(plan, recorder):
+    """Become the engine of ``plan`` (ExecutionPlan). Does not return.
+
+    recorder (store.runs.Recorder): writes down that it runs, if it can.
+    """
     if plan.scratch:  # somebody has to stay, to remove it
-        status = run(plan)
+        status = run(plan, recorder)
         sys.stdout.flush()
         os._exit(status)
     argv = _prepare(plan)
+    _record(recorder)
     _execute(plan, argv)
 
 
-def run(plan):
+def run(plan, recorder):
     """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it."""
     try:
-        for path in plan.scratch:
-            with tree.naming(path):
-                os.mkdir(path, 0o700)
-        return _run(plan)
+        make_scratch(plan)
+        return _run(plan, recorder)
     finally:
-        for path in plan.scratch:
-            files.remove_tree(path)
+        remove_scratch(plan)
 
 
-def _run(plan):
+def make_scratch(plan):
+    """Make the directories that only this run of ``plan`` (ExecutionPlan) has."""
+    for path in plan.scratch:
+        with tree.naming(path):
+            os.mkdir(path, 0o700)
+
+
+def remove_scratch(plan):
+    """Remove what ``make_scratch`` made, and all that the run has left there."""
+    for path in plan.scratch:
+        files.remove_tree(path)
+
+
+def _run(plan, recorder):
     import signal
     argv = _prepare(plan)
     forwarded = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -46,6 +60,7 @@ def _run(plan):
         status = HostError.exit_code
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+            _record(recorder)
             _execute(plan, argv)
         except (EngineError, HostError) as error:
             sys.stderr.write("Error: %s%s\n" % (
@@ -53,20 +68,53 @@ def _run(plan):
         finally:
             os._exit(status)
 
-    def forward(number, _frame):
+    forward(pid, forwarded)
+    # a terminal sends these to the child too, which decides what they mean
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
+    return bury(pid, recorder)
+
+
+def forward(pid, numbers):
+    """Let the signals ``numbers`` (of int) that this process gets go to its child ``pid`` (int)."""
+    import signal
+
+    def send(number, _frame):
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             pass  # it has just ended
 
-    for number in forwarded:
-        signal.signal(number, forward)
-    # a terminal sends these to the child too, which decides what they mean
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
-    status = os.waitpid(pid, 0)[1]
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    for number in numbers:
+        signal.signal(number, send)
+
+
+def bury(pid, recorder):
+    """Return the exit status (int) of the child ``pid`` (int), which has ended, and write it down."""
+    info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    status = info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
+    recorder.end(pid, status)
+    os.waitpid(pid, 0)
+    return status
+
+
+def become(plan, recorder, started):
+    """As ``replace_process``, for a run that has to be written down: OSError if it cannot be.
+
+    started (function): called when it is.
+    """
+    argv = _prepare(plan)
+    recorder.begin()
+    started()
+    _execute(plan, argv)
+
+
+def _record(recorder):
+    try:
+        recorder.begin()
+    except OSError:
+        pass  # a directory that others own, or a full disk: it can be run all the same
 
 
 def _prepare(plan):

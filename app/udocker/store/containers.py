@@ -16,6 +16,8 @@ from udocker.model.reference import quoted
 from udocker.store.debris import MAKING, REMOVING, sweep
 
 MAX_NAME_LENGTH = 255  # a name is one component of a path
+#: What is not the container, but what somebody does with it: names in its directory (bytes).
+NOT_COPIED = (b"PROTECT", b".runs")
 _ID_CHARACTERS = frozenset("0123456789abcdef-")
 
 
