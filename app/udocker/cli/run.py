@@ -33,7 +33,7 @@ def run(context, values, arguments):
             context.containers.remove(container)
         return 0
     choice.engine.prepare(choice.mode)
-    return _execute(context, plan, container, values)
+    return _execute(context, plan, container, values, choice.engine.needs_keeper)
 
 
 def spec_from(values, argv):
@@ -119,7 +119,7 @@ def _show(context, plan, form):
         context.output.result(plan.to_text())
 
 
-def _execute(context, plan, container, values):
+def _execute(context, plan, container, values, is_kept):
     from udocker.run import supervise
     if plan.mountpoints:
         from udocker.store import mountpoints
@@ -129,12 +129,14 @@ def _execute(context, plan, container, values):
     if not values["nobanner"]:
         context.output.banner(container.id, os.path.basename(plan.program))
     context.output.flush()
-    if not values["rm"]:
+    if not (values["rm"] or is_kept):
         supervise.replace_process(plan)
     try:
-        return supervise.run(plan)
+        return supervise.run(plan, is_kept)
     finally:
-        if container.is_protected:
+        if not values["rm"]:
+            pass
+        elif container.is_protected:
             context.output.warning("container %s is protected and stays" % container.id)
         else:
             context.containers.remove(container)

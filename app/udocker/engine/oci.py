@@ -10,7 +10,7 @@ owners and ids that are not mapped (R2 with PRoot's seccomp filter, R3 without).
 import os
 import posixpath
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan
 from udocker.host.files import remove_tree
 from udocker.host.processes import is_alive
 from udocker.model.plan import PlannedFile
@@ -40,6 +40,11 @@ class OciRuntime(Engine):
         Engine.__init__(self, program)
         self._proot = proot
 
+    @property
+    def needs_keeper(self):
+        # only our crun sees to it that a signal ends who does not handle it (run/supervise.py)
+        return not (self.name == "crun" and self.program.origin == VERIFIED)
+
     @staticmethod
     def forget_dead(state):
         """Remove from the directory ``state`` (str) what a runtime that was killed left there.
@@ -63,7 +68,8 @@ class OciRuntime(Engine):
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
         env = (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
-        return EnginePlan(argv, env, (file,), tuple(warnings), reasons)
+        # by its directory one knows that it belongs to the container (host/processes.py)
+        return EnginePlan(argv, env, (file,), tuple(warnings), reasons, launch.bundle)
 
     def _command(self, launch, config):
         """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""

@@ -9,8 +9,11 @@ import os
 import sys
 
 from udocker.errors import EngineError, HostError
-from udocker.host import files, tree
+from udocker.host import files, processes, tree
 from udocker.model.reference import quoted
+
+#: prctl(2)
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def replace_process(plan):
@@ -19,11 +22,21 @@ def replace_process(plan):
     _execute(plan, argv)
 
 
-def run(plan):
-    """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it."""
+def run(plan, adopts=False):
+    """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it.
+
+    adopts (bool): what the child leaves behind when it is killed ends too.
+    The kernel spares the first process of a pid namespace from signals that it has no handler for,
+    so that "sleep 100" would outlive a batch system's SIGTERM where the runtime does not see to it
+    (ours does, runC does not): such a process gets SIGKILL, and the status tells the signal.
+    """
     import signal
     argv = _prepare(plan)
-    forwarded = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    if adopts:
+        import ctypes
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    forwarded = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    from_terminal = [signal.SIGINT, signal.SIGQUIT]
     # blocked until the child's pid is known, so that none is lost
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     pid = os.fork()
@@ -36,21 +49,32 @@ def run(plan):
             sys.stderr.write("Error: %s\n" % error.message)
         finally:
             os._exit(status)
+    ended_by = []
+    if plan.directory:
+        os.chdir(plan.directory)  # who asks which processes belong to the container finds us there
 
     def forward(number, _frame):
+        first = processes.first_inside(pid)
         try:
-            os.kill(pid, number)
+            if first is not None and processes.would_die(first, number):
+                ended_by.append(number)
+                os.kill(first, signal.SIGKILL)
+            elif number not in from_terminal:
+                os.kill(pid, number)
         except ProcessLookupError:
             pass  # it has just ended
 
-    for number in forwarded:
+    # a terminal sends its signals to the child too, which decides what they mean
+    for number in forwarded + from_terminal:
         signal.signal(number, forward)
-    # a terminal sends these to the child too, which decides what they mean
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
     status = os.waitpid(pid, 0)[1]
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    first = processes.first_inside(os.getpid()) if adopts else None
+    if first is not None:  # its runtime was killed; all that is in there ends with it
+        os.kill(first, signal.SIGKILL)
+        os.waitpid(first, 0)
+    status = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return 128 + ended_by[0] if ended_by and status == 128 + signal.SIGKILL else status
 
 
 def _prepare(plan):
