@@ -85,20 +85,8 @@ class Image(object):
             running.stdout.close()
 
     def tree(self):
-        """Return what is in the root file system: a digest of names, modes, links, content."""
-        checksum = hashlib.sha256()
-        for directory, directories, names in os.walk(os.fsencode(self.root)):
-            directories.sort()
-            for name in sorted(directories + names):
-                path = os.path.join(directory, name)
-                status = os.lstat(path)
-                checksum.update(b"%s %o " % (path, status.st_mode))
-                if os.path.islink(path):
-                    checksum.update(os.readlink(path))
-                elif os.path.isfile(path):
-                    with open(path, "rb") as file:
-                        checksum.update(hashlib.sha256(file.read()).digest())
-        return checksum.hexdigest()
+        """Return what is in the root file system."""
+        return tree_of(self.root)
 
     def switch(self, mode):
         self.call("setup", "--execmode=" + mode, "c")
@@ -125,8 +113,25 @@ class Image(object):
                 "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
 
 
-def write_archive(rootfs, path):
-    """Write ``rootfs`` (directory) as an archive of docker save with the image matrix:latest."""
+def tree_of(root):
+    """Return a digest of the names, modes, links and content of all below ``root`` (str)."""
+    checksum = hashlib.sha256()
+    for directory, directories, names in os.walk(os.fsencode(root)):
+        directories.sort()
+        for name in sorted(directories + names):
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            checksum.update(b"%s %o " % (path, status.st_mode))
+            if os.path.islink(path):
+                checksum.update(os.readlink(path))
+            elif os.path.isfile(path):
+                with open(path, "rb") as file:
+                    checksum.update(hashlib.sha256(file.read()).digest())
+    return checksum.hexdigest()
+
+
+def write_archive(rootfs, path, name="matrix"):
+    """Write ``rootfs`` (directory) as an archive of docker save with the image ``name``:latest."""
     with tempfile.TemporaryFile(dir=os.path.dirname(path)) as layer:
         with tarfile.open(fileobj=layer, mode="w") as archive:
             archive.add(rootfs, ".", filter=lambda entry: None if entry.isdev() else entry)
@@ -134,14 +139,14 @@ def write_archive(rootfs, path):
         checksum = hashlib.sha256()
         for block in iter(lambda: layer.read(1 << 20), b""):
             checksum.update(block)
-        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+        config = json.dumps({"architecture": architecture(), "os": "linux", "config": {},
                              "rootfs": {"type": "layers",
                                         "diff_ids": ["sha256:" + checksum.hexdigest()]}}).encode()
-        name = hashlib.sha256(config).hexdigest() + ".json"
-        manifest = json.dumps([{"Config": name, "RepoTags": ["matrix:latest"],
+        config_name = hashlib.sha256(config).hexdigest() + ".json"
+        manifest = json.dumps([{"Config": config_name, "RepoTags": [name + ":latest"],
                                 "Layers": ["layer.tar"]}]).encode()
         with tarfile.open(path, "w") as archive:
-            for member, data in ((name, config), ("manifest.json", manifest)):
+            for member, data in ((config_name, config), ("manifest.json", manifest)):
                 entry = tarfile.TarInfo(member)
                 entry.size = len(data)
                 archive.addfile(entry, io.BytesIO(data))
@@ -149,6 +154,14 @@ def write_archive(rootfs, path):
             entry.size = layer.seek(0, os.SEEK_END)
             layer.seek(0)
             archive.addfile(entry, layer)
+
+
+def architecture():
+    """Return this machine's architecture as images call it; that of a 32-bit Python is its own."""
+    machine = os.uname().machine
+    if machine == "x86_64" and sys.maxsize < 1 << 32:
+        machine = "i686"
+    return {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}.get(machine, machine)
 
 
 def last_line(data):

@@ -89,6 +89,9 @@ def _plan(context, spec, container):
                                context.settings.override_default_execution_mode)
     choice = choose(mode, reason, context.locator(), probe, container)
     config = container.config() if spec.metadata else None
+    if container.has_moved_files:
+        from udocker.store import mountpoints
+        mountpoints.put_back(container)
     if container.has_nvidia:
         spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
     tty = os.isatty(0) and os.isatty(1)
