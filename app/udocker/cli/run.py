@@ -184,6 +184,9 @@ def plan_for(context, spec, container, is_away=False, run=None):
     if run is not None:
         choice = choice._replace(engine=choice.engine.inside(run))
     config = container.config() if spec.metadata else None
+    if container.has_moved_files:
+        from udocker.store import mountpoints
+        mountpoints.put_back(container)
     if container.has_nvidia or spec.gpus:
         spec = _with_driver(context, spec, container)
     tty = not is_away and os.isatty(0) and os.isatty(1)

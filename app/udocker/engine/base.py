@@ -27,6 +27,8 @@ class Engine(object):
     name = ""
     #: bool: it writes down what runs, in EngineSettings.state.
     keeps_state = False
+    #: bool: it leaves to us what it does not do itself: to end by a signal, or with us.
+    needs_keeper = False
 
     def __init__(self, program):
         self.program = program

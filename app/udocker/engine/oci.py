@@ -10,7 +10,7 @@ owners and ids that are not mapped (R2 with PRoot's seccomp filter, R3 without).
 import os
 import posixpath
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan
 from udocker.errors import InvalidValue
 from udocker.model.plan import PlannedFile
 from udocker.model.spec import Bind
@@ -41,6 +41,11 @@ class OciRuntime(Engine):
         Engine.__init__(self, program)
         self._proot = proot
 
+    @property
+    def needs_keeper(self):
+        # only our crun sees to it that a signal ends who does not handle it (run/supervise.py)
+        return not (self.name == "crun" and self.program.origin == VERIFIED)
+
     def inside(self, run):
         return _Entry(self, run)
 
@@ -58,7 +63,9 @@ class OciRuntime(Engine):
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
-        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons)
+        # by its directory one knows that it belongs to the container (host/processes.py)
+        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons,
+                          launch.bundle)
 
     def _command(self, launch, config):
         """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""

@@ -79,7 +79,7 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                          mountpoints, _cpus(spec.cpus), spec.limits,
                          tuple(bind.source for bind in scratch),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
-                         launch)
+                         launch, choice.engine.needs_keeper)
 
 
 def _binds(spec, view, facts, settings, warnings):
