@@ -180,11 +180,9 @@ COMMANDS = (
              value("--format", "FORMAT", "json, table, or a Go template of .ID .Names .Image .Status "
                    ".State .Command .CreatedAt .RunningFor .Labels ...")),
     _command("rm", "containers", "CONTAINER...", "delete containers",
-             switch("-f", "--force", "delete also what is in use or has odd permissions")),
-    _command("rmi", "images", "IMAGE...", "delete images",
              switch("-f", "--force", "stop what runs first; delete also what has odd permissions"),
              switch("-a", "--all", "delete all that are neither protected nor in use")),
-    _command("rmi", "images", "IMAGE", "delete an image",
+    _command("rmi", "images", "IMAGE...", "delete images",
              switch("-f", "--force", "go on where something is missing already")),
     _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",
              value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, or S1"),
