@@ -138,24 +138,12 @@ def ensure_image(context, reference, values):
 
 def download(context, reference, values):
     """Pull ``reference`` (ImageReference) as the option ``values`` say; return the StoredImage."""
+    from udocker.cli.network import open_registry
     from udocker.image.pull import Puller
-    settings = context.settings.replaced(
-        "command line", http_proxy=values["httpproxy"], dockerio_registry_url=values["registry"])
-    puller = Puller(context.images, context.locked, settings.download_jobs, context.output)
+    puller = Puller(context.images, context.locked, context.settings.download_jobs, context.output)
     wanted = _wanted_platform(values)
-    return puller.pull(_open_registry(context, reference, settings), reference,
+    return puller.pull(open_registry(context, reference, values), reference,
                        wanted or context.facts.platform, wanted is not None)
-
-
-def _open_registry(context, reference, settings):
-    from udocker.cli.network import open_transport
-    from udocker.registry.client import Registry
-    from udocker.registry.credentials import Credentials, auth_files
-    from udocker.registry.endpoint import Endpoint
-    endpoint = Endpoint.of(reference, settings.dockerio_registry_url)
-    credentials = Credentials(auth_files(context.environ, keystore=context.layout.keystore),
-                              context.environ, context.output.warning)
-    return Registry(open_transport(context, settings, endpoint.host), endpoint, credentials)
 
 
 def _wanted_platform(values):

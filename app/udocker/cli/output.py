@@ -72,6 +72,13 @@ class Output(object):
             self._stderr.flush()
 
 
+def without_password(text):
+    """``text`` (str) with the user and password of a URL in it hidden, as in http://***@host."""
+    scheme, colon, rest = text.partition("://")
+    account, at, host = rest.rpartition("@")
+    return scheme + colon + "***@" + host if colon and at else text
+
+
 class _NoBar(object):
     """Progress that nobody watches."""
 

@@ -61,6 +61,9 @@ class PRoot(Engine):
         if mode == "P2":
             env.append(("PROOT_NO_SECCOMP", "1"))
             reasons.append(("PROOT_NO_SECCOMP", "mode P2 stops at every system call"))
+        elif settings.no_seccomp:
+            env.append(("PROOT_NO_SECCOMP", "1"))
+            reasons.append(("PROOT_NO_SECCOMP", "configured: P1 stops at every system call too"))
         # PRoot hands its own environment down, so that of the container is that of PRoot. Its own
         # variables come last, and none of its prefix from elsewhere gets here (run/plan.py).
         inherited = launch.env

@@ -69,6 +69,7 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                     _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink,
+                                   settings.proot_noseccomp, settings.fakechroot_cmd_subst,
                                    host_env),
                     spec.any_port,
                     Isolation(tmpfs, spec.read_only, spec.shm_size, spec.network))
@@ -77,7 +78,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                          engine.env, engine.directory, tuple(files) + engine.files, binds,
                          mountpoints, _cpus(spec.cpus), spec.limits,
                          tuple(bind.source for bind in scratch),
-                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
+                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
+                         launch, choice.engine.needs_keeper)
 
 
 def _binds(spec, view, facts, settings, warnings):

@@ -107,24 +107,29 @@ class ImageStore(object):
 
         report: called, if given, with the bytes (int) stored so far.
         """
-        import hashlib
-        checksum = hashlib.sha256()
-        size = 0
+        def fill(file):
+            for chunk in iter(lambda: source.read(_CHUNK), b""):
+                file.write(chunk)
+                if report is not None:
+                    report(file.size)
+        return self.write_blob(fill)
+
+    def write_blob(self, fill):
+        """Store what the function ``fill`` writes to the binary file that it is given.
+
+        Returns (Digest, size in bytes).
+        """
         partial = self._partial("new")
         try:
             with tree.naming(self._layers), open(partial, "wb") as file:
-                for chunk in iter(lambda: source.read(_CHUNK), b""):
-                    checksum.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
-                    if report is not None:
-                        report(size)
-            digest = Digest("sha256", checksum.hexdigest())
+                hashed = _Hashed(file)
+                fill(hashed)
+            digest = Digest("sha256", hashed.checksum.hexdigest())
             self.publish_blob(partial, digest)
         except BaseException:
             files.remove_tree(partial)
             raise
-        return digest, size
+        return digest, hashed.size
 
     def link_blob(self, path, digest):
         """Let the verified file ``path`` (str) be the blob ``digest`` too; False if it cannot be."""
@@ -282,6 +287,19 @@ class ImageStore(object):
             else:
                 for image in self._walk(child, name + "/" + entry if name else entry):
                     yield image
+
+
+class _Hashed(object):
+    """A file to write to that counts and hashes; checksum (a hash), size (int) so far."""
+
+    def __init__(self, file):
+        import hashlib
+        self.checksum, self.size, self._file = hashlib.sha256(), 0, file
+
+    def write(self, data):
+        self._file.write(data)
+        self.checksum.update(data)
+        self.size += len(data)
 
 
 def _is_tag_directory(path):
