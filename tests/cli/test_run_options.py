@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.conftest import Udocker
+from udocker.cli.harmless import HARMLESS
 
 MODES = ["P1", "F1", "R1"]
 each_mode = pytest.mark.parametrize("mode", MODES)
@@ -369,6 +370,44 @@ def test_what_nobody_can_honour_is_told_once_and_in_one_line(shared):
     silent = shared("run", "--net=host", "--pid=host", "--ipc=host", "--restart=no", "--sig-proxy=false",
                     "--expose=80", "-it", "-a", "stdout", "--log-driver=none", "--memory=0", "c", "true")
     assert (silent.status, silent.err) == (0, "")
+
+
+@pytest.mark.shows("run --memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory",
+                   "run --oom-score-adj --pids-limit --cpus --cpu-shares --cpu-count --cpu-percent --cpu-period",
+                   "run --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight",
+                   "run --blkio-weight-device --device-read-bps --device-read-iops --device-write-bps",
+                   "run --device-write-iops --device-cgroup-rule --io-maxbandwidth --io-maxiops --cap-add",
+                   "run --cap-drop --security-opt --group-add --ipc --pid --uts --userns --cgroupns",
+                   "run --cgroup-parent --isolation --runtime --sysctl --link --link-local-ip --ip --ip6",
+                   "run --mac-address --network-alias --domainname --volumes-from --volume-driver --storage-opt",
+                   "run --restart --stop-signal --stop-timeout --log-driver --log-opt --health-cmd",
+                   "run --health-interval --health-retries --health-start-interval --health-start-period",
+                   "run --health-timeout --annotation --oom-kill-disable --privileged --init --expose",
+                   "run --detach-keys --no-healthcheck --sig-proxy --disable-content-trust")
+def test_every_option_that_nobody_can_honour(shared):
+    valued = (
+        "--memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory "
+        "--oom-score-adj --pids-limit --cpus --cpu-shares --cpu-count --cpu-percent --cpu-period "
+        "--cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight "
+        "--blkio-weight-device --device-read-bps --device-read-iops --device-write-bps "
+        "--device-write-iops --device-cgroup-rule --io-maxbandwidth --io-maxiops --cap-add "
+        "--cap-drop --security-opt --group-add --ipc --pid --uts --userns --cgroupns "
+        "--cgroup-parent --isolation --runtime --sysctl --link --link-local-ip --ip --ip6 "
+        "--mac-address --network-alias --domainname --volumes-from --volume-driver --storage-opt "
+        "--restart --stop-signal --stop-timeout --log-driver --log-opt --health-cmd "
+        "--health-interval --health-retries --health-start-interval --health-start-period "
+        "--health-timeout --annotation").split()
+    switches = ["--oom-kill-disable", "--privileged", "--init"]
+    silent = ["--expose=80", "--detach-keys=ctrl-a", "--no-healthcheck", "--sig-proxy=false",
+              "--disable-content-trust"]
+    done = shared("run", *([flag + "=9x" for flag in valued] + switches + silent + ["c", "echo", "done"]))
+    assert (done.status, done.out) == (0, "done\n")
+    start = "Warning: accepted, but without effect here: "
+    assert done.err.startswith(start) and done.err.count("\n") == 1
+    named = done.err[len(start):].split()
+    assert sorted(named) == sorted(valued + switches)
+    assert set(named) | {flag.split("=")[0] for flag in silent} \
+        == {option.flags[-1] for option in HARMLESS}  # none is forgotten here
 
 
 # ports

@@ -71,7 +71,8 @@ def test_a_value_that_is_missing_is_missed(capfd, command):
         for flag in option.flags:
             status, err = said(capfd, command, flag)
             assert status == UdockerError.exit_code
-            assert err == "Error: option %s needs a value: %s\n" % (flag, option.metavar)
+            assert err == "Error: option %s needs a value: %s (see 'udocker help %s')\n" % (
+                flag, option.metavar, command)
 
 
 @pytest.mark.parametrize("command", ["run", "create", "pull", "inspect"])
