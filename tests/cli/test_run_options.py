@@ -18,7 +18,8 @@ MODES = ["P1", "F1", "R1"]
 each_mode = pytest.mark.parametrize("mode", MODES)
 #: Programs of the host that the image d has, with their libraries, so that mode F1 has something to
 #: load; statically linked ones, such as those of the image demo, are beyond it.
-PROGRAMS = ("sh", "cat", "id", "ls", "grep", "uname", "head", "env", "touch")
+PROGRAMS = ("sh", "cat", "id", "ls", "grep", "uname", "head", "env", "touch",
+            "sleep")
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nsvc:x:33:33::/srv/svc:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
 GROUP = "root:x:0:\nsvc:x:33:\nadm:x:4:\nnogroup:x:65534:\n"
 ME = pwd.getpwuid(os.getuid())
@@ -272,6 +273,18 @@ def test_a_run_with_scratch_that_is_killed_is_swept_by_the_next(shared):
     job.communicate()
     shared.ok("run", "--tmpfs=/t", "c", "true")
     assert name not in os.listdir(place)
+
+
+@each_mode
+def test_one_more_command_sees_the_directories_of_the_run(shared, mode):
+    container = shared.ok("create", "d").strip()
+    shared.ok("run", "-d", "--tmpfs=/t", "--execmode=" + mode, container, "sh", "-c",
+              "echo in > /t/file; sleep 60")
+    try:
+        assert shared.ok("exec", container, "sh", "-c",
+                         "while ! test -s /t/file; do sleep 0.05; done; cat /t/file") == "in\n"
+    finally:
+        shared.ok("rm", "-f", container)
 
 
 @each_mode

@@ -44,9 +44,7 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     binds += auth_binds
     tmpfs, scratch = spec.tmpfs, ()
     if not choice.mode.startswith("R"):  # without namespaces a directory has to do
-        tmpfs, scratch = (), tuple(
-            Bind("%s/tmpfs-%d-%d" % (state, number, facts.pid), mount.target, False)
-            for number, mount in enumerate(spec.tmpfs))
+        tmpfs, scratch = (), scratch_binds(spec.tmpfs, state, facts.pid)
         binds += scratch
     named_files, named_binds = _resolver_files(spec, container, view, reasons)
     files += named_files
@@ -80,6 +78,13 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                          tuple(bind.source for bind in scratch),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
                          launch, choice.engine.needs_keeper)
+
+
+def scratch_binds(tmpfs, state, pid):
+    """Return the Binds of directories in ``state`` (str) that play ``tmpfs`` (tuple of Tmpfs) for the
+    run that process ``pid`` (int or str) made."""
+    return tuple(Bind("%s/tmpfs-%d-%s" % (state, number, pid), mount.target, False)
+                 for number, mount in enumerate(tmpfs))
 
 
 def _binds(spec, view, facts, settings, warnings):
