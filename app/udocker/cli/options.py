@@ -185,6 +185,9 @@ COMMANDS = (
              switch("--man", "print the man page"), needs_user=False),
 )
 
+#: What docker puts before some commands: see cli/nouns.py.
+NOUNS = ("image", "container")
+
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 
