@@ -17,6 +17,11 @@ class Output(object):
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
 
+    @property
+    def is_watched(self):
+        """Whether the results go to a person's terminal."""
+        return self._stdout.isatty()
+
     def result(self, text):
         """Print a line of the result; names from images are escaped by whoever made the line."""
         self._stdout.write(text + "\n")
