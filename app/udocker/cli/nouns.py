@@ -25,6 +25,8 @@ def command_of(noun, words, known):
     verbs.update(_RENAMED[noun])
     verbs = {verb: command for verb, command in verbs.items() if command in known}
     if words and words[0] in verbs:
-        return verbs[words[0]], words[1:]
+        # the shorter spelling prints what 1.3.x prints; this one nobody has but docker's callers
+        form = ["--type=" + noun, "--format=json"] if words[0] == "inspect" else []
+        return verbs[words[0]], form + words[1:]
     raise UsageError("%s %s: there is no such command" % (noun, quoted(words[0])) if words
                      else "%s: the command is missing" % noun, "one of %s" % ", ".join(sorted(verbs)))
