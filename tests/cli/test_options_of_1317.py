@@ -128,6 +128,14 @@ def test_whatever_pulls_can_be_told_from_where_and_for_which_platform(udocker, d
             assert file.read() == "foreign\n"
 
 
+@shows("pull -q --quiet", "load -q --quiet")
+def test_quiet_commands_say_the_name_alone(udocker, demo_archive, registry):
+    for word in ("-q", "--quiet"):
+        done = udocker("pull", word, "--registry=" + registry.url, "small")
+        assert (done.status, done.out, done.err) == (0, "small:latest\n", "")
+        assert udocker.ok("load", word, "-i", demo_archive) == "['demo:latest']\n"
+
+
 @shows("pull --httpproxy", "create --httpproxy", "run --httpproxy")
 def test_whatever_pulls_can_be_told_of_a_proxy(udocker, demo_home, registry):
     with FakeProxy() as proxy:
