@@ -87,6 +87,7 @@ def export(context, values, arguments):
         arguments_of("export", arguments, 1, 1)
     from udocker.host.files import tree_size
     from udocker.host.pack import pack_tree
+    from udocker.store.containers import NOT_COPIED
     container = context.containers.find(arguments[-1])
     if container.is_patched and not values["clone"]:
         raise Refused("the programs of container %s are changed for mode %s, and would work nowhere "
@@ -97,7 +98,7 @@ def export(context, values, arguments):
         if values["output"] not in (None, "-"):
             context.output.info("exporting to file %s" % values["output"])
         with context.output.progress(lambda: tree_size(path)) as meter:
-            left_out = pack_tree(path, out, (b"PROTECT",) if values["clone"] else (),
+            left_out = pack_tree(path, out, NOT_COPIED if values["clone"] else (),
                                  meter.of_blob())
     left_out.warn(context.output.warning)
 

@@ -5,7 +5,7 @@ import os
 from udocker.cli import arguments_of
 from udocker.cli.grammar import Harmless
 from udocker.cli.options import find_command
-from udocker.errors import InvalidValue, NotFound, UdockerError, UsageError
+from udocker.errors import AlreadyExists, InvalidValue, NotFound, UdockerError, UsageError
 from udocker.model.reference import ImageReference, printable, quoted
 from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
@@ -26,21 +26,32 @@ def run(context, values, arguments):
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
     _warn_of_harmless(context, values)
+    labels = _labels(values)
+    _require_new(values["cidfile"])
     container, is_new = _container(context, values, arguments[0])
-    try:
-        plan, choice = _plan(context, spec, container)
-    except UdockerError:
-        if is_new and (values["rm"] or not values["name"]):
-            # it was made for this run, which will not be, and nobody has its id
-            context.containers.remove(container)
-        raise
+
+    def ready(make=ready_for):
+        try:
+            return make(context, spec, container, values["detach"])
+        except UdockerError:
+            if is_new and (values["rm"] or not values["name"]):
+                # it was made for this run, which will not be, and nobody has its id
+                context.containers.remove(container)
+            raise
+
     if values["dry_run"]:
-        _show(context, plan, values["format"])
+        _show(context, ready(plan_for)[0], values["format"])
         if is_new:
             context.containers.remove(container)
         return 0
-    choice.engine.prepare(choice.mode)
-    return _execute(context, plan, container, values)
+    if labels:
+        from udocker.store.labels import add_labels
+        add_labels(container, labels)
+    if values["detach"]:
+        start_away(context, ready, spec, container, values["cidfile"], values["rm"])
+        context.output.result(container.id)
+        return 0
+    return _execute(context, ready(), spec, container, values)
 
 
 def spec_from(values, argv):
@@ -155,7 +166,11 @@ def _container(context, values, name):
     return container, True
 
 
-def _plan(context, spec, container):
+def plan_for(context, spec, container, is_away=False, run=None):
+    """Return (ExecutionPlan of ``spec`` (ContainerSpec) in ``container``, Choice of its engine).
+
+    is_away (bool): nobody is at the other end. run (store.runs.Run): make it one more command there.
+    """
     from udocker.engine.choose import choose, wanted_mode
     from udocker.host import probe
     from udocker.engine.base import forget_dead
@@ -166,18 +181,36 @@ def _plan(context, spec, container):
     mode, reason = wanted_mode(spec.mode, container.mode,
                                context.settings.override_default_execution_mode)
     choice = choose(mode, reason, context.locator(), probe, container)
+    if run is not None:
+        choice = choice._replace(engine=choice.engine.inside(run))
     config = container.config() if spec.metadata else None
+    if container.has_moved_files:
+        from udocker.store import mountpoints
+        mountpoints.put_back(container)
     if container.has_nvidia or spec.gpus:
         spec = _with_driver(context, spec, container)
-    tty = os.isatty(0) and os.isatty(1)
+    tty = not is_away and os.isatty(0) and os.isatty(1)
     state = ""
     if choice.engine.keeps_state or spec.tmpfs:
         state = private_directory(context.settings.tmpdir, context.facts.uid)
         forget_dead(state)
+    facts = context.facts._replace(pid=os.getpid())  # a keeper is another process than it was
     with Root(container.root) as root:
-        plan = make_plan(spec, config, container, ContainerView(root), context.facts, choice,
+        plan = make_plan(spec, config, container, ContainerView(root), facts, choice,
                          context.settings, context.environ, state, tty)
     return plan, choice
+
+
+def ready_for(context, spec, container, is_away=False, run=None):
+    """As ``plan_for``; return the plan, with all done that comes before its execution."""
+    plan, choice = plan_for(context, spec, container, is_away, run)
+    choice.engine.prepare(choice.mode)
+    if plan.mountpoints:
+        from udocker.store import mountpoints
+        mountpoints.make(container, plan.mountpoints)
+    for warning in plan.warnings:
+        context.output.warning(warning)
+    return plan
 
 
 def _with_driver(context, spec, container):
@@ -215,25 +248,74 @@ def _show(context, plan, form):
         context.output.result(plan.to_text())
 
 
-def _execute(context, plan, container, values):
+def _execute(context, plan, spec, container, values):
     from udocker.run import supervise
-    if plan.mountpoints:
-        from udocker.store import mountpoints
-        mountpoints.make(container, plan.mountpoints)
-    for warning in plan.warnings:
-        context.output.warning(warning)
     if not values["nobanner"]:
         context.output.banner(container.id, os.path.basename(plan.program))
     context.output.flush()
+    _write_id(values["cidfile"], container)
     if not values["rm"]:
-        supervise.replace_process(plan)
+        supervise.replace_process(plan, recorder(context, plan, spec, container))
     try:
-        return supervise.run(plan)
+        return supervise.run(plan, recorder(context, plan, spec, container, has_keeper=True))
     finally:
-        if container.is_protected:
-            context.output.warning("container %s is protected and stays" % container.id)
-        else:
-            context.containers.remove(container)
+        _remove(context, container)
+
+
+def start_away(context, ready, spec, container, cidfile=None, removes=False):
+    """Start ``container`` without a terminal, and return when it has started.
+
+    ready (function that returns the ExecutionPlan of ``spec``), cidfile (str or None: where to write
+    its id), removes (bool): delete it afterwards.
+    """
+    def work(starting):
+        plan = ready()
+        _write_id(cidfile, container)
+        detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True),
+                    LogWriter(container), container, starting)
+        if removes:
+            _remove(context, container)
+
+    from udocker.run import detach
+    from udocker.store.log import LogWriter
+    detach.away(work)
+
+
+def recorder(context, plan, spec, container, has_keeper=False, kind=None):
+    """Return the Recorder of what ``plan`` does. kind (str): store.runs.RUN if it is None."""
+    from udocker.store.runs import RUN, Recorder
+    launch = plan.launch
+    return Recorder(container, {
+        "kind": kind or RUN, "keeper": has_keeper, "mode": plan.mode, "instance": launch.instance,
+        "state": launch.settings.state, "uid": launch.identity.uid, "command": launch.argv,
+        "spec": spec.to_object(context.environ)})
+
+
+def _remove(context, container):
+    if container.is_protected:
+        context.output.warning("container %s is protected and stays" % container.id)
+    else:
+        context.containers.remove(container)
+
+
+def _require_new(cidfile):
+    if cidfile and os.path.lexists(cidfile):
+        raise AlreadyExists("the file of --cidfile is there already: %s" % quoted(cidfile),
+                            "remove it, if the container that it names is not needed")
+
+
+def _write_id(cidfile, container):
+    if cidfile:
+        from udocker.host.newfile import new_file
+        with new_file(cidfile) as file:
+            file.write(container.id.encode("ascii"))
+
+
+def _labels(values):
+    if not (values["label"] or values["label_file"]):
+        return {}
+    from udocker.store.labels import parse_labels
+    return parse_labels(values["label"], values["label_file"])
 
 
 def _read_env_file(path, environ):

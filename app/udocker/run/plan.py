@@ -78,7 +78,8 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
                          engine.env, engine.directory, tuple(files) + engine.files, binds,
                          mountpoints, _cpus(spec.cpus), spec.limits,
                          tuple(bind.source for bind in scratch),
-                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
+                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
+                         launch, choice.engine.needs_keeper)
 
 
 def _binds(spec, view, facts, settings, warnings):
