@@ -12,8 +12,8 @@ docker = DockerClient(client_call=["udocker"])
 docker.image.pull(sys.argv[1], quiet=True)
 docker.image.tag(sys.argv[1], "tools")
 assert docker.image.exists("tools") and not docker.image.exists("no-such-image")
-[image] = [one for one in docker.image.list() if "tools:latest" in one.repo_tags]
-assert image.id.startswith("sha256:") and image.config.cmd == ["sh"]
+image = docker.image.inspect("tools")
+assert image.id in [one.id for one in docker.image.list()] and image.config.cmd == ["sh"]
 said = docker.run("tools", ["sh", "-c", "cat /w/file; echo $A $(id -u) $(pwd)"], remove=True,
                   volumes=[(sys.argv[2], "/w", "ro")], envs={"A": "b"}, workdir="/w", user="7:8")
 assert said == "data\\nb 7 /w", said
@@ -28,6 +28,15 @@ except Exception as error:
     assert error.return_code == 9
 else:
     raise AssertionError("a status of 9 was no error")
+container = docker.run("tools", ["sh", "-c", "echo started; exec sleep 60"], detach=True, name="back")
+assert container.id in [one.id for one in docker.ps(all=True)]
+assert docker.container.inspect("back").name.strip("/") == "back" and container.state.running
+assert docker.execute("back", ["echo", "inside"]) == "inside"
+docker.container.stop("back", time=1)
+assert "started" in docker.container.logs("back")
+assert not docker.container.inspect("back").state.running
+docker.container.remove("back")
+assert not docker.container.exists("back")
 print("all of it")
 """
 

@@ -181,10 +181,10 @@ COMMANDS = (
              value("--format", "FORMAT", "json, table, or a Go template of .ID .Names .Image .Status "
                    ".State .Command .CreatedAt .RunningFor .Labels ...")),
     _command("rm", "containers", "CONTAINER...", "delete containers",
-             switch("-f", "--force", "delete also what is in use or has odd permissions")),
-    _command("rmi", "images", "IMAGE...", "delete images",
              switch("-f", "--force", "stop what runs first; delete also what has odd permissions"),
              switch("-a", "--all", "delete all that are neither protected nor in use")),
+    _command("rmi", "images", "IMAGE...", "delete images",
+             switch("-f", "--force", "go on where something is missing already")),
     _command("rmi", "images", "IMAGE", "delete an image",
              switch("-f", "--force", "go on where something is missing already")),
     _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",
