@@ -185,8 +185,6 @@ COMMANDS = (
              switch("-a", "--all", "delete all that are neither protected nor in use")),
     _command("rmi", "images", "IMAGE...", "delete images",
              switch("-f", "--force", "go on where something is missing already")),
-    _command("rmi", "images", "IMAGE", "delete an image",
-             switch("-f", "--force", "go on where something is missing already")),
     _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",
              value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, or S1"),
              switch("--force", "set it up again, in the same mode too"),
