@@ -100,7 +100,7 @@ def test_clementine(sh, work, demo_home, demo_archive):
     sh("udocker --allow-root rmi %s" % loaded)
 
 
-@pytest.mark.shows("run --name -v --rm --user --net")
+@pytest.mark.shows("run --name -v --rm --user --net", "images --no-trunc")
 def test_galaxy(sh, work, demo_home):
     """Galaxy, docker_util.py, with docker_cmd set to ours."""
     inputs = demo_home / "inputs"
