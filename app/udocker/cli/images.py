@@ -1,6 +1,7 @@
 """``udocker pull``, ``images``, ``rmi``, ``tag``, ``verify`` and ``history``, and how a command gets an image that is missing."""
 
 from udocker.cli import arguments_of
+from udocker.cli.output import QUIET
 from udocker.errors import CorruptData, NotFound, Refused, UdockerError
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, printable, quoted
@@ -11,7 +12,11 @@ _MB = 1024 * 1024
 def pull(context, values, arguments):
     """Download an image."""
     (name,) = arguments_of("pull", arguments, 1, 1)
-    download(context, ImageReference.parse(name), values)
+    if values["quiet"]:
+        context.output.level = min(context.output.level, QUIET)
+    image = download(context, ImageReference.parse(name), values)
+    if values["quiet"]:
+        context.output.result(str(image))
 
 
 def images(context, values, arguments):

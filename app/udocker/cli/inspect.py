@@ -67,7 +67,8 @@ def find_object(context, text, kind=None):
         except InvalidValue:
             pass
     if image is None:
-        raise NotFound("no %s: %s" % (kind or "container or image", quoted(text)),
+        # "no such image" is what callers of docker look for
+        raise NotFound("no %s: %s" % ("such " + kind if kind else "container or image", quoted(text)),
                        "see 'udocker ps' and 'udocker images'")
     return image
 
