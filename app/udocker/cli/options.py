@@ -176,6 +176,13 @@ COMMANDS = (
                    "ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE, VOLUME", many=True),
              switch("-p", "--pause", "accepted; nothing is paused")),
     _command("diff", "changes", "CONTAINER", "show what of a container is not as in its image"),
+    _command("system", "system", "df|prune", "show what takes how much space, or remove what nobody "
+             "needs",
+             switch("-v", "--verbose", "df: each image and container, and what is left over"),
+             value("--format", "FORMAT", "df: table, json, or a template of Go"),
+             switch("-a", "--all", "prune: also images that no container was made from"),
+             switch("-f", "--force", "prune: do not ask"),
+             switch("--dry-run", "prune: only show what would be removed")),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),

@@ -11,7 +11,7 @@ from collections import namedtuple
 from udocker.errors import CorruptData
 from udocker.host.pack import pack_tree
 from udocker.image.changes import ADDED, DELETED
-from udocker.image.save import version_2
+from udocker.image.save import as_version_2
 from udocker.model.instruction import apply_changes
 from udocker.model.oci import (DOCKER_CONFIG, DOCKER_MANIFEST, MAX_LAYERS, OCI_MANIFEST,
                                parse_document)
@@ -73,7 +73,7 @@ def _base_layers(images, base, added):
     """Return (media type of the manifest, of the configuration, layers, diff_ids) of ``base``."""
     if base is None:
         return DOCKER_MANIFEST, DOCKER_CONFIG, [], []
-    manifest, blobs = version_2(base)
+    manifest, blobs = as_version_2(base)
     for blob in blobs[1:]:
         if base.is_version_1:  # the file is here, under another name
             if not images.link_blob(os.path.realpath(blob.path), blob.digest):

@@ -66,7 +66,7 @@ def _collect(images):
     """Return the _Wanted; several names of one image come together, as docker has it."""
     found = {}
     for image in images:
-        manifest, blobs = version_2(image)
+        manifest, blobs = as_version_2(image)
         if manifest.media_type == DOCKER_MANIFEST:
             manifest = _as_oci(manifest)
         blobs.append(_blob_of(manifest.raw))
@@ -77,7 +77,7 @@ def _collect(images):
     return list(found.values())
 
 
-def version_2(image):
+def as_version_2(image):
     """Return (Manifest, list of _Blob) of ``image``, made up for one of version 1."""
     layers = image.layers()
     if not image.is_version_1:
