@@ -23,8 +23,7 @@ def create(context, values, arguments):
                 raise
             wanted = ""  # 1.3.x: the container is made, without a name
     image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning,
-                                 context.decoders)
+    container = create_container(store, image, wanted, context.output, context.decoders)
     context.output.result(container.id)
 
 
