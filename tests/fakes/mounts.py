@@ -1,8 +1,9 @@
 """Run a program for which a directory is mounted as an administrator might have it.
 
-usage: python3 mounts.py noexec|ro|dead DIRECTORY PROGRAM [ARGUMENT...]
+usage: python3 mounts.py noexec|ro|dead|small DIRECTORY PROGRAM [ARGUMENT...]
 
-noexec, ro: with that flag. dead: a file system whose server answers nothing. All of it happens in
+noexec, ro: with that flag. dead: a file system whose server answers nothing. small: an empty one of
+5 MB. All of it happens in
 namespaces of this process, which stays the user that it was, and is gone with it.
 """
 
@@ -42,6 +43,9 @@ def change(kind, directory):
         os.set_inheritable(fd, True)  # who has it is the server, and it never reads
         options = "fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (fd, os.getuid(), os.getgid())
         mount(b"dead", directory, b"fuse", 0, options.encode("ascii"))
+        return
+    if kind == "small":
+        mount(b"tmpfs", directory, b"tmpfs", 0, b"size=5m,mode=700")
         return
     mount(os.fsencode(directory), directory, None, MS_BIND | MS_REC)
     there = os.statvfs(directory).f_flag
