@@ -13,8 +13,23 @@ def inspect(context, values, arguments):
         context.output.result(found.root)
         return
     document = found.config().raw
+    if hasattr(found, "root"):
+        document = _with_labels(document, found)
     import json
     context.output.result(json.dumps(document, indent=4, sort_keys=True))
+
+
+def _with_labels(document, container):
+    """Return ``document`` with the labels that ``container`` was given, beside those of its image."""
+    from udocker.store.labels import own_labels
+    own = own_labels(container)
+    if not own:
+        return document
+    section = document.get("config")
+    section = dict(section) if isinstance(section, dict) else {}
+    there = section.get("Labels")
+    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
+    return dict(document, config=section)
 
 
 def find_object(context, text):

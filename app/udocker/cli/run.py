@@ -3,7 +3,7 @@
 import os
 
 from udocker.cli import arguments_of
-from udocker.errors import AlreadyExists, InvalidValue, NotFound, UdockerError, UsageError
+from udocker.errors import AlreadyExists, HostError, InvalidValue, NotFound, UdockerError, UsageError
 from udocker.model.reference import ImageReference, quoted
 from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
@@ -171,9 +171,13 @@ def start_away(context, ready, spec, container, cidfile=None, removes=False):
     """
     def work(starting):
         plan = ready()
+        try:
+            log = LogWriter(container)
+        except HostError as error:
+            raise HostError("cannot keep a log: " + error.message, "run it without --detach")
         _write_id(cidfile, container)
-        detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True),
-                    LogWriter(container), container, starting)
+        detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True), log,
+                    container, starting)
         if removes:
             _remove(context, container)
 
