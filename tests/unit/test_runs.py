@@ -51,14 +51,17 @@ def test_a_record_says_what_was_started_and_how_it_ended():
     assert unfinished.status is None and unfinished.is_running is True
 
 
-@pytest.mark.parametrize("data", [
+NO_RECORDS = [
     b"", b"\n", b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"\xff\xfe\n", b"\0" * 100 + b"\n",
     record()[:-1], record()[:-9] + b"\n", record(process=None), record(process=[]),
     record(process=HERE[:3] + ["7", "1"]), record(process=HERE[:3] + [1, "1"]),
     record(process=HERE[:3] + [-1, "1"]), record(process=[None] * 5), record(keeper="x"),
     record(since="now"), record(mode=1), record(command=[1]), record(command=None),
     record(spec=[]), record(uid="0"), record(b"[1]\n"), record(b'{"status":"7"}\n'),
-    b"[" * 100000 + b"\n"])
+    b"[" * 100000 + b"\n"]
+
+
+@pytest.mark.parametrize("data", NO_RECORDS, ids=[str(n) for n in range(len(NO_RECORDS))])
 def test_what_is_no_record_is_none(data):
     assert runs.parse_record(data, "n") is None
 
