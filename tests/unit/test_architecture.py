@@ -21,7 +21,7 @@ FAST = ["errors.py", "cli/__init__.py", "cli/options.py", "cli/output.py", "cli/
         "model/spec.py", "model/plan.py", "host/facts.py", "host/probe.py", "host/tree.py",
         "host/files.py", "host/elf.py", "store/layout.py", "store/containers.py", "engine/base.py",
         "store/debris.py", "engine/bundle.py", "engine/choose.py", "engine/locate.py", "engine/proot.py",
-        "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
+        "host/processes.py", "store/runs.py", "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
 MAX_LINES = 350
 
 

@@ -24,7 +24,7 @@ from udocker.store.log import LogReader, LogWriter, parse_line, parse_time
 HERE = list(process(os.getpid()))
 #: No process has this number.
 NOBODY = 999999999
-RECORD = {"kind": "run", "keeper": None, "mode": "P1", "instance": "i", "state": "", "uid": 0,
+RECORD = {"container": hosts.CONTAINER.id, "kind": "run", "keeper": None, "mode": "P1", "instance": "i", "state": "", "uid": 0,
           "command": ["sh"], "spec": {}, "process": HERE, "since": 1000.5}
 
 
@@ -146,6 +146,7 @@ def test_records_that_are_not_ours_or_harmful_are_passed_by(container, tmp_path)
         file.truncate(runs.MAX_RECORD + 1)
     (directory / "a.1.2.text").write_bytes(b"\xff\0\n")
     (directory / "log").write_bytes(record())
+    (directory / "a.1.2.copied").write_bytes(record(container="of another one"))
     (directory / "a.1.2.good").write_bytes(record())
     assert [one.name for one in runs.runs_of(container)] == ["a.1.2.good"]
     directory.rename(tmp_path / "moved")
