@@ -22,6 +22,9 @@ class Probes(object):
     def ptrace(self):
         return Probe(self._ptrace, "ptrace: %s" % self._ptrace)
 
+    def executes(self, architecture):
+        return Probe(architecture == "amd64", "another processor")
+
 
 class Engines(object):
     """The engines that are installed."""
@@ -65,6 +68,25 @@ def test_auto_takes_the_fastest_that_works_and_says_why(probes, engines, mode):
     assert choice.reasons[0][0] == "mode " + mode
     if mode == "P1":
         assert choice.reasons[1][0] == "not mode R1" and choice.reasons[1][1]
+
+
+class Foreign(object):
+    """A container whose image is for ``architecture``."""
+
+    is_patched = is_set_up_by_1_3 = False
+
+    def __init__(self, architecture):
+        self._architecture = architecture
+
+    def config(self):
+        return hosts.config_of({"architecture": self._architecture, "os": "linux"})
+
+
+@pytest.mark.parametrize("architecture, mode", [("amd64", "R1"), ("arm64", "P1")])
+def test_auto_takes_for_another_processor_the_mode_that_an_emulator_can_work_in(architecture, mode):
+    choice = choose("auto", "asked", ALL, Probes(), Foreign(architecture))
+    assert choice.mode == mode
+    assert mode == "R1" or choice.reasons[1] == ("not mode R1", "another processor")
 
 
 def test_where_nothing_works_each_reason_is_told():

@@ -60,9 +60,13 @@ def choose(mode, reason, locator, probes, container):
 
 def _best(locator, probes, container):
     rejected = []
+    architecture = _architecture(container)
     for mode, measure in (("R1", _fitness_of_namespaces), ("P1", _fitness_of_tracing),
                           ("F1", _fitness_of_preloading)):
         fitness = measure(probes)
+        if fitness.score and architecture and mode != "P1":
+            probe = probes.executes(architecture)
+            fitness = fitness if probe.works else Fitness(0, probe.reason)
         if not fitness.score:
             rejected.append(("not mode " + mode, fitness.reason))
             continue
@@ -76,6 +80,15 @@ def _best(locator, probes, container):
     raise EngineError("no engine works here: %s"
                       % "; ".join("%s: %s" % item for item in rejected),
                       "'udocker doctor' shows what this host can do")
+
+
+def _architecture(container):
+    """Return the architecture (str: GOARCH) that the image of ``container`` is for, "" if unknown."""
+    try:
+        platform = container.config().platform if container is not None else None
+    except UdockerError:
+        platform = None  # --nometa runs it
+    return platform.architecture if platform is not None else ""
 
 
 def _engine(mode, locator, container):

@@ -7,6 +7,8 @@ later), so each probe does the thing itself in a child process.
 import os
 from collections import namedtuple
 
+from udocker.host import facts
+
 #: works (bool), reason (str: what was seen, or what to ask the administrator for).
 Probe = namedtuple("Probe", "works reason")
 
@@ -95,6 +97,13 @@ def ptrace():
     elif _is_filtered():
         advice = ": a seccomp filter is on, as in containers"
     return Probe(False, "ptrace is forbidden (%s)%s" % (failure, advice))
+
+
+def executes(architecture):
+    """Whether the kernel starts programs for ``architecture`` (str: GOARCH), if by an emulator."""
+    if facts.executes(architecture):
+        return Probe(True, "programs for %s run here" % architecture)
+    return Probe(False, "the image is for %s, which only PRoot lets QEMU play" % architecture)
 
 
 def seccomp():

@@ -7,6 +7,7 @@ import os
 import posixpath
 
 from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
+from udocker.host.facts import ALSO_RUNS, BINFMT, qemu_name
 from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFile
 from udocker.model.reference import quoted
 from udocker.model.spec import Bind, UserSpec
@@ -22,10 +23,6 @@ _ENGINE_VARIABLES = ("PROOT_", "UDOCKER_", "FAKECHROOT_")
 _FALLBACK_SHELL = "/bin/sh"
 #: Scripts whose interpreter is a script, and so on: execve(2) stops there too.
 MAX_INTERPRETERS = 5
-#: What a processor runs beside what it is for.
-_ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
-#: GOARCH -> QEMU's name, where they differ.
-_QEMU_NAMES = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}
 
 
 def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
@@ -203,9 +200,9 @@ def _emulator(program, config, binds, view, facts, mode, host_env):
     there = view.architecture(program, binds)
     if not there and config is not None and config.platform is not None:
         there = config.platform.architecture  # a script: it is for whatever the image is for
-    if not there or there in _ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
+    if not there or there in ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
         return ""
-    name = "qemu-" + _QEMU_NAMES.get(there, there)
+    name = qemu_name(there)
     hint = "pull the image with --platform=linux/%s" % facts.architecture
     if mode.startswith("P"):
         for file_name in (name + "-static", name):  # the static one needs nothing of the image
@@ -214,7 +211,7 @@ def _emulator(program, config, binds, view, facts, mode, host_env):
                 if path.startswith("/") and view.host_kind(path) == "executable":
                     return path
         hint += ", or have %s in PATH (Debian's package qemu-user-static)" % name
-    elif view.host_kind("/proc/sys/fs/binfmt_misc/" + name):
+    elif view.host_kind(BINFMT + name):
         return ""  # the kernel starts the emulator by itself
     else:
         hint += ", or run it in mode P1 with %s in PATH" % name
