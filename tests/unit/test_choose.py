@@ -10,8 +10,8 @@ from udocker.host.probe import Probe
 class Probes(object):
     """A machine that allows what it is told to."""
 
-    def __init__(self, namespaces=True, ptrace=True):
-        self._namespaces, self._ptrace = namespaces, ptrace
+    def __init__(self, namespaces=True, ptrace=True, seccomp=True):
+        self._namespaces, self._ptrace, self._seccomp = namespaces, ptrace, seccomp
 
     def user_namespaces(self):
         return Probe(self._namespaces, "namespaces: %s" % self._namespaces)
@@ -21,6 +21,12 @@ class Probes(object):
 
     def ptrace(self):
         return Probe(self._ptrace, "ptrace: %s" % self._ptrace)
+
+    def seccomp_is_doubtful(self):
+        return not self._seccomp
+
+    def seccomp(self):
+        return Probe(self._seccomp, "seccomp: %s" % self._seccomp)
 
     def executes(self, architecture):
         return Probe(architecture == "amd64", "another processor")

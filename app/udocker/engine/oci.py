@@ -35,10 +35,11 @@ class OciRuntime(Engine):
 
     keeps_state = True
 
-    def __init__(self, program, proot=None):
-        """proot (Program or None): the PRoot of modes R2 and R3."""
+    def __init__(self, program, proot=None, may_filter=True):
+        """proot (Program or None): the PRoot of modes R2 and R3; may_filter (bool): it may put a
+        seccomp filter on the programs."""
         Engine.__init__(self, program)
-        self._proot = proot
+        self._proot, self._may_filter = proot, may_filter
 
     @property
     def needs_keeper(self):
@@ -59,7 +60,7 @@ class OciRuntime(Engine):
     def plan(self, launch, mode):
         import json
         proot = self._proot if mode in ("R2", "R3") else None
-        spec = runtime_spec(launch, proot, mode == "R2")
+        spec = runtime_spec(launch, proot, mode == "R2" and self._may_filter)
         config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
         argv, file, reasons = self._command(launch, config)
         warnings = []
@@ -102,10 +103,10 @@ class Runc(OciRuntime):
                 (("--rootless", "an ordinary user owns no cgroup"),))
 
 
-def runtime(program, proot=None):
+def runtime(program, proot=None, may_filter=True):
     """Return the OciRuntime that drives ``program`` (Program), by the name of its file."""
     is_runc = os.path.basename(program.path).startswith("runc")
-    return (Runc if is_runc else Crun)(program, proot)
+    return (Runc if is_runc else Crun)(program, proot, may_filter)
 
 
 def runtime_spec(launch, proot=None, may_filter=True):

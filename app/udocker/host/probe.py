@@ -69,6 +69,11 @@ def ptrace_is_doubtful():
     return yama_scope() in ("2", "3") or _is_filtered()
 
 
+def seccomp_is_doubtful():
+    """Whether something on this host may forbid seccomp filters: cheap, and hardly wrong with no."""
+    return _is_filtered()
+
+
 def yama_scope():
     """Return the ptrace_scope of the security module Yama (str), "" where that is not in use."""
     return _read("/proc/sys/kernel/yama/ptrace_scope")

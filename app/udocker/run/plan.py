@@ -6,7 +6,7 @@
 import os
 import posixpath
 
-from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
+from udocker.errors import CommandNotExecutable, CommandNotFound, HostError, InvalidValue, NotFound
 from udocker.host.facts import ALSO_RUNS, BINFMT, qemu_name
 from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFile
 from udocker.model.reference import quoted
@@ -35,7 +35,13 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     """
     reasons = list(choice.reasons)
     warnings = list(choice.warnings)
+    if not view.allows("exec"):
+        raise HostError("the root file system %s is on a file system mounted noexec, where nothing "
+                        "can be executed" % quoted(container.root),
+                        "set UDOCKER_CONTAINERS to a directory on another")
     binds = _binds(spec, view, facts, settings, warnings)
+    if choice.mode[0] in "RS" and not view.allows("write"):
+        binds = _mountable(binds, spec, view, reasons)
     who, files, auth_binds = _identity(spec, config, container, view, facts,
                                        choice.mode, reasons)
     binds += auth_binds
@@ -77,6 +83,19 @@ def _binds(spec, view, facts, settings, warnings):
             warnings.append("--novol %s: there is no such volume" % left_out)
         binds = kept
     return tuple(binds)
+
+
+def _mountable(binds, spec, view, reasons):
+    """Return those of ``binds`` that there is a place for where none can be made: the kernel mounts
+    over what is there. InvalidValue if the user asked for one that is not."""
+    for path, _ in _mountpoints(binds, view):
+        if any(bind.target == path for bind in spec.binds):
+            raise InvalidValue("invalid volume %s: the container has no such path, and its root file "
+                               "system cannot be written" % quoted(path),
+                               "mode P1 needs none, or choose one that is there")
+        reasons.append(("without " + path, "the container has no such path, and cannot be written"))
+        binds = tuple(bind for bind in binds if bind.target != path)
+    return binds
 
 
 def _identity(spec, config, container, view, facts, mode, reasons):
