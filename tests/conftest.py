@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -28,6 +29,12 @@ TIMEOUT_S = 60
 
 #: status (int), out, err (str, or bytes if asked for).
 Result = namedtuple("Result", "status out err")
+
+
+def pytest_configure():
+    # a shell starts what it leaves in the background with SIGINT ignored, and so would we
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -56,6 +56,7 @@ def inspected(host, name):
                   "docker://%s/%s" % (host, name))
 
 
+@pytest.mark.shows("push", "push -q")
 def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_path):
     source, target = registry.host + "/team/thing", real.host + "/team/copy:v1"
     udocker.ok("pull", source)
@@ -124,6 +125,7 @@ def old_image(home, tar):
     return "old:v1"
 
 
+@pytest.mark.shows("push --registry --httpproxy --platform --authfile --all-tags", "pull --authfile")
 def test_tags_platforms_and_names(udocker, registry):
     udocker.ok("pull", registry.host + "/team/thing")
     for tag in ("a", "b"):
@@ -219,6 +221,7 @@ def test_other_programs_and_udocker_share_logins(udocker, real, tmp_path):
 
 # manifest inspect
 
+@pytest.mark.shows("manifest", "manifest --registry --platform")
 def test_a_manifest_is_printed_as_it_came(udocker, registry):
     several = images.index([images.image(LAYERS[:1], architecture=name) for name in ("arm64", "amd64")])
     registry.add("team/several", "v1", several)
