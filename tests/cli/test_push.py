@@ -125,7 +125,7 @@ def old_image(home, tar):
     return "old:v1"
 
 
-@pytest.mark.shows("push --registry --httpproxy --platform --authfile --all-tags", "pull --authfile")
+@pytest.mark.shows("push --registry --platform --authfile --all-tags", "pull --authfile")
 def test_tags_platforms_and_names(udocker, registry):
     udocker.ok("pull", registry.host + "/team/thing")
     for tag in ("a", "b"):
@@ -160,6 +160,8 @@ def test_tags_platforms_and_names(udocker, registry):
     assert set(registry.tags) == {"team/thing", "all/box", "library/box", "x"}
 
 
+@pytest.mark.shows("login --httpproxy", "pull --httpproxy", "push --httpproxy", "manifest --httpproxy",
+                   "search --httpproxy", "--insecure")
 def test_proxies_and_insecure_registries_are_for_all_of_them(udocker, tmp_path):
     with FakeRegistry(BasicAuth({"ann": SECRET}), make_certificate(tmp_path), name="localhost") as secure, \
             FakeProxy() as proxy:
@@ -221,7 +223,7 @@ def test_other_programs_and_udocker_share_logins(udocker, real, tmp_path):
 
 # manifest inspect
 
-@pytest.mark.shows("manifest", "manifest --registry --platform")
+@pytest.mark.shows("manifest", "manifest --index --registry --platform")
 def test_a_manifest_is_printed_as_it_came(udocker, registry):
     several = images.index([images.image(LAYERS[:1], architecture=name) for name in ("arm64", "amd64")])
     registry.add("team/several", "v1", several)
@@ -230,8 +232,8 @@ def test_a_manifest_is_printed_as_it_came(udocker, registry):
     for words in (["--platform=linux/arm64", "inspect", name], ["inspect", "--platform=linux/arm64", name],
                   ["inspect", name, "--platform", "linux/arm64"]):
         assert udocker("manifest", *words, binary=True).out == several.children[0].manifest
-    assert udocker("manifest", "--registry=" + registry.url, "inspect", "team/several:v1",
-                   binary=True).out == several.manifest
+    assert udocker("manifest", "--index=http://unused", "--registry=" + registry.url, "inspect",
+                   "team/several:v1", binary=True).out == several.manifest
     for words, message in [
             (["inspect", registry.host + "/team/nothing"], "no such image"),
             (["inspect", name, "--platform=linux/s390x"], "available platforms: linux/amd64, linux/arm64"),
