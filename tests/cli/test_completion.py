@@ -74,7 +74,7 @@ def shell(request, commands, demo_home):
 def test_bash_and_zsh_complete_what_is_typed(shell):
     # what is run in the end is the completed line, by the real program
     for typed, said in (
-            ("udocker imag\t", "demo:latest "),                            # a command
+            ("udocker imag\t", "registry.example:5000/team/tool:1.0"),      # a command
             ("udocker inspect -p my-\t", "/ROOT"),                             # a container
             ("udocker inspect de\t", '"Cmd"'),                                 # an image
             ("udocker verify registry.example:50\t", "Info: image Ok"),        # one with colons

@@ -75,7 +75,7 @@ def test_the_general_help(udocker):
 @pytest.mark.shows("help --man")
 def test_the_man_page_is_one_that_tools_like(udocker, home):
     text = udocker.ok("help", "--man")
-    assert text == udocker.ok("help", "--man") and widest(text) <= 80
+    assert text == udocker.ok("help", "--man")
     page = home / "udocker.1"
     page.write_text(text)
     tried = False

@@ -68,10 +68,11 @@ def test_what_the_image_says_may_be_ignored(udocker, demo_home):
     assert done.out == "no meta\n" and "neither you nor the image say what to run" in done.err
 
 
-@shows("create --force", "rmname")
-def test_create_with_force_makes_one_without_the_name_that_is_taken(udocker, demo_home):
-    assert udocker("create", "--name=c", "demo").status == 125
-    container = udocker.ok("create", "--force", "--name=c", "demo").strip()
+@shows("create --force", "clone --force", "rmname")
+@pytest.mark.parametrize("command, what", [("create", "demo"), ("clone", "c")])
+def test_with_force_one_is_made_without_the_name_that_is_taken(udocker, demo_home, command, what):
+    assert udocker(command, "--name=c", what).status == 125
+    container = udocker.ok(command, "--force", "--name=c", what).strip()
     assert udocker.ok("ps").count("['c']") == 1
     udocker.ok("name", container, "d")
     udocker.ok("rmname", "d")
@@ -126,6 +127,14 @@ def test_whatever_pulls_can_be_told_from_where_and_for_which_platform(udocker, d
         root = udocker.ok("inspect", "-p", command).strip()
         with open(os.path.join(root, "etc", "motd")) as file:
             assert file.read() == "foreign\n"
+
+
+@shows("pull -q --quiet", "load -q --quiet")
+def test_quiet_commands_say_the_name_alone(udocker, demo_archive, registry):
+    for word in ("-q", "--quiet"):
+        done = udocker("pull", word, "--registry=" + registry.url, "small")
+        assert (done.status, done.out, done.err) == (0, "small:latest\n", "")
+        assert udocker.ok("load", word, "-i", demo_archive) == "['demo:latest']\n"
 
 
 @shows("pull --httpproxy", "create --httpproxy", "run --httpproxy")

@@ -16,6 +16,16 @@ def test_version_is_three_lines(udocker):
     assert udocker.ok("-V") == udocker.ok("--version") == udocker.ok("version")
 
 
+@pytest.mark.shows("version -f --format")
+def test_version_in_the_ways_in_which_docker_is_asked(udocker):
+    version = udocker.ok("version").split("\n")[0].split()[1]
+    for word in ("{{.Server.Version}}", "{{.Client.Version}}"):
+        assert udocker.ok("version", "--format", word) == version + "\n"
+    for word in ("json", "{{json .}}"):
+        assert json.loads(udocker.ok("version", "-f", word))["Server"]["Version"] == version
+    assert udocker("version", "-f", "{{.No.Such}}").status == 125
+
+
 @pytest.mark.shows("showconf")
 def test_showconf_has_its_frame_and_a_line_for_each_key(udocker):
     lines = udocker.ok("showconf").split("\n")

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.fakes import images
+from tests.fakes.logins import basic
 from tests.fakes.registry import FakeRegistry
 
 LAYERS = [images.layer({"etc/": images.DIRECTORY, "etc/motd": b"hello\n"}),
@@ -53,6 +54,7 @@ def inspected(host, name):
                   "docker://%s/%s" % (host, name))
 
 
+@pytest.mark.shows("push", "push -q")
 def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_path):
     source, target = registry.host + "/team/thing", real.host + "/team/copy:v1"
     udocker.ok("pull", source)
@@ -69,7 +71,8 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     assert (tmp_path / "copy" / "manifest.json").read_bytes() == IMAGE.manifest
     # once more: nothing is sent; and to a neighbour: what is there is mounted
     again = udocker("push", "-q", source, target)
-    assert again.out == IMAGE.digest + "\n" and again.err.count("already there") == 3, again
+    assert (again.out, again.err) == (IMAGE.digest + "\n", "")
+    assert udocker("push", source, target).err.count("already there") == 3
     udocker.ok("tag", source, target)
     neighbour = udocker("push", target, "docker://%s/team/neighbour" % real.host)
     assert neighbour.out.startswith("latest: digest: " + IMAGE.digest), neighbour
@@ -79,7 +82,9 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     # and back again, by digest
     udocker.ok("rmi", source)
     udocker.ok("rmi", target)
-    udocker.ok("pull", "%s/team/copy@%s" % (real.host, IMAGE.digest))
+    by_digest = "%s/team/copy@%s" % (real.host, IMAGE.digest)
+    udocker.ok("pull", by_digest)
+    assert udocker.ok("push", by_digest).startswith(IMAGE.digest + ": digest: " + IMAGE.digest)
 
 
 def test_what_was_loaded_imported_and_of_1_3_is_pushed(udocker, real, demo_archive, tmp_path):
@@ -119,6 +124,7 @@ def old_image(home, tar):
     return "old:v1"
 
 
+@pytest.mark.shows("push --registry --httpproxy --platform --authfile --all-tags", "pull --authfile")
 def test_tags_platforms_and_names(udocker, registry):
     udocker.ok("pull", registry.host + "/team/thing")
     for tag in ("a", "b"):
@@ -173,8 +179,28 @@ def test_a_damaged_layer_and_a_registry_that_lies(udocker, registry):
     assert missing.status == 125 and "lacks the layer" in missing.err
 
 
+def test_other_programs_and_udocker_share_logins(udocker, real, tmp_path):
+    log_in(udocker, real.host)
+    images.push(real.base, "shared", "latest", IMAGE, basic("ann", SECRET))
+    clean = {"HOME": udocker.home, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
+    name = real.host + "/shared"
+    words = ["skopeo", "inspect", "--raw", "--tls-verify=false", "docker://" + name]
+    skopeo("--version")
+    assert subprocess.check_output(words, env=clean) == IMAGE.manifest
+    udocker.ok("logout", real.host)
+    assert subprocess.call(words, env=clean, stderr=subprocess.DEVNULL) != 0
+    theirs = dict(clean, REGISTRY_AUTH_FILE=str(tmp_path / "auth.json"))
+    subprocess.run(["skopeo", "login", "--tls-verify=false", "-u", "ann", "--password-stdin", real.host],
+                   input=SECRET.encode(), env=theirs, stdout=subprocess.DEVNULL, check=True)
+    udocker.ok("pull", "--authfile", tmp_path / "auth.json", name)
+    udocker.ok("logout", "--authfile", tmp_path / "auth.json", real.host)
+    assert subprocess.call(["skopeo", "logout", real.host], env=theirs, stderr=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL) != 0, "there is nothing left to forget"
+
+
 # manifest inspect
 
+@pytest.mark.shows("manifest", "manifest --registry --platform")
 def test_a_manifest_is_printed_as_it_came(udocker, registry):
     several = images.index([images.image(LAYERS[:1], architecture=name) for name in ("arm64", "amd64")])
     registry.add("team/several", "v1", several)

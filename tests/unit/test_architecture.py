@@ -21,7 +21,7 @@ FAST = ["errors.py", "cli/__init__.py", "cli/grammar.py", "cli/harmless.py", "cl
         "model/spec.py", "model/mounts.py", "model/limits.py", "model/resolver.py", "model/plan.py", "host/facts.py", "host/probe.py", "host/tree.py",
         "host/files.py", "host/elf.py", "store/layout.py", "store/containers.py", "engine/base.py",
         "store/debris.py", "engine/bundle.py", "engine/choose.py", "engine/locate.py", "engine/proot.py",
-        "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
+        "host/processes.py", "store/runs.py", "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
 MAX_LINES = 350
 
 

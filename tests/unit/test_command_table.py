@@ -21,10 +21,21 @@ def table():
     return module
 
 
-def test_nothing_lacks_a_test_and_the_pages_are_fresh():
+def test_nothing_lacks_a_test(table):
+    assert table.survey()[0] == []
+
+
+def test_the_pages_are_fresh_or_scripts_command_table_writes_them(table):
+    for path, text in table.survey()[1].items():
+        assert table.read(path) == text, path
+
+
+def test_the_script_says_what_is_wrong(table):
     done = subprocess.run([sys.executable, SCRIPT, "--check"], stdout=subprocess.PIPE,
                           universal_newlines=True)
-    assert done.stdout == "" and done.returncode == 0
+    problems = table.survey()[0]
+    assert done.stdout.splitlines()[:len(problems)] == problems
+    assert done.returncode == (1 if done.stdout else 0)
 
 
 @pytest.mark.parametrize("mark, body, problem", [

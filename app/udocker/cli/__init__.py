@@ -56,6 +56,9 @@ def _dispatch(words):
     general, name, rest = options.split_general(words)
     if general["version"]:
         name = "version"
+    if name in options.NOUNS:
+        from udocker.cli.nouns import command_of
+        name, rest = command_of(name, rest, [command.name for command in options.COMMANDS])
     if general["help"]:
         name, rest = "help", [name] if name else []
     if not name:

@@ -7,8 +7,16 @@ from udocker.model.reference import printable
 
 
 def version(context, values, arguments):
-    """Print the version in the three lines of 1.3.x."""
+    """Print the version in the three lines of 1.3.x, or as docker's callers ask for it."""
     arguments_of("version", arguments, 0, 0)
+    if values.get("format"):
+        from udocker.cli.gotemplate import Template, json_text
+        # who asks wants a daemon's version, and there is none but us
+        part = {"Version": __version__, "Os": "linux", "Arch": context.facts.architecture}
+        document = {"Client": part, "Server": part}
+        context.output.result(json_text(document) if values["format"] == "json"
+                              else Template(values["format"]).apply(document))
+        return
     from udocker.engine.release import own
     context.output.result("version: %s" % __version__)
     context.output.result("tarball: %s" % printable(" ".join(

@@ -1,7 +1,7 @@
 """``udocker pull``, ``images``, ``rmi``, ``tag``, ``verify`` and ``history``, and how a command gets an image that is missing."""
 
 from udocker.cli import arguments_of
-from udocker.cli.output import WARNING
+from udocker.cli.output import QUIET
 from udocker.errors import CorruptData, NotFound, Refused, UdockerError, UsageError
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, printable, quoted
@@ -22,7 +22,7 @@ def pull(context, values, arguments):
         wanted = [reference._replace(tag=tag)
                   for tag in registry.first(reference, registry.tags)[1]]
     if values["quiet"]:
-        context.output.level = min(context.output.level, WARNING)
+        context.output.level = min(context.output.level, QUIET)
     for each in wanted:
         image = download(context, each, values)
         if values["quiet"]:

@@ -120,10 +120,9 @@ COMMANDS = (
     _command("run", "run", "CONTAINER|IMAGE [COMMAND [ARG...]]",
              "run a command in a container, creating it from an image if need be",
              *_RUN, greedy=True),
-    _command("pull", "images", "IMAGE", "download an image from a registry",
-             switch("-a", "--all-tags", "download every tag that the registry has"),
-             switch("-q", "--quiet", "print the names and nothing else"),
-             *_REGISTRY),
+    _command("pull", "images", "IMAGE", "download an image from a registry", *(_REGISTRY + (
+        switch("-a", "--all-tags", "download every tag that the registry has"),
+        switch("-q", "--quiet", "say nothing but the name of the image"),))),
     _command("images", "images", "[NAME[:TAG]]", "list the images",
              switch("-l", "--long", "show the layers as well"),
              switch("-p", "--platform", "show the platform"),
@@ -206,7 +205,8 @@ COMMANDS = (
              switch("-p", "--path", "print the path of the container's root file system")),
     _command("rename", "containers", "OLD NEW", "give a container another name in place of one"),
     _command("clone", "containers", "CONTAINER", "copy a container, and print the new id",
-             value("--name", "NAME", "name the copy")),
+             value("--name", "NAME", "name the copy"),
+             switch("--force", "make it even if the name is taken, without the name")),
     _command("tag", "images", "IMAGE NEW", "give an image one more name"),
     _command("verify", "images", "IMAGE", "check an image's digests and archives"),
     _command("history", "images", "IMAGE", "show the steps in which an image was made",
@@ -217,7 +217,8 @@ COMMANDS = (
     _command("save", "archives", "IMAGE...", "write images to an archive for load, docker or podman",
              value("-o", "--output", "FILE|-", "a new file; standard output if absent")),
     _command("load", "archives", "[NAME[:TAG]]", "take images from an archive made by save",
-             value("-i", "--input", "FILE|-", "the archive; standard input if absent")),
+             value("-i", "--input", "FILE|-", "the archive; standard input if absent"),
+             switch("-q", "--quiet", "accepted; only the names are printed anyway")),
     _command("import", "archives", "TAR|- [IMAGE]",
              "make an image, or a container, of a root file system",
              switch("--mv", "delete TAR afterwards"),
@@ -273,6 +274,13 @@ COMMANDS = (
              value("--format", "FORMAT", "json, or a Go template: '{{.Name}} {{.StarCount}}'")),
     _command("manifest", "manifest", "inspect IMAGE", "print what a registry says of an image",
              *_REGISTRY),
+    _command("system", "system", "df|prune", "show what takes how much space, or remove what nobody "
+             "needs",
+             switch("-v", "--verbose", "df: each image and container, and what is left over"),
+             value("--format", "FORMAT", "df: table, json, or a template of Go"),
+             switch("-a", "--all", "prune: also images that no container was made from"),
+             switch("-f", "--force", "prune: do not ask"),
+             switch("--dry-run", "prune: only show what would be removed")),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),
@@ -284,7 +292,9 @@ COMMANDS = (
              _ARCHITECTURES, needs_user=False),
     _command("doctor", "doctor", "", "show what this host can do, and what would help",
              switch("--json", "the same as --format=json"), _FORMAT),
-    _command("version", "about", "", "show the version", needs_user=False),
+    _command("version", "about", "", "show the version",
+             value("-f", "--format", "FORMAT", "json, or a Go template: '{{.Server.Version}}'"),
+             needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",
              needs_user=False),
     _command("completion", "completion", "bash|zsh|fish",
@@ -294,6 +304,9 @@ COMMANDS = (
     _command("help", "help", "[COMMAND]", "show help",
              switch("--man", "print the man page"), needs_user=False),
 )
+
+#: What docker puts before some commands: see cli/nouns.py.
+NOUNS = ("image", "container")
 
 _BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -6,7 +6,8 @@ from udocker.cli import arguments_of
 from udocker.cli.grammar import Harmless
 from udocker.cli.options import find_command
 from udocker.cli.spec import spec_from
-from udocker.errors import AlreadyExists, InvalidValue, NotFound, UdockerError, UsageError
+from udocker.errors import (AlreadyExists, HostError, InvalidValue, NotFound, UdockerError,
+                            UsageError)
 from udocker.model.reference import ImageReference, quoted
 
 PULL = ("missing", "never", "always", "reuse")
@@ -82,8 +83,8 @@ def _container(context, values, name):
     from udocker.cli.images import ensure_image
     from udocker.image.create import create_container
     image = ensure_image(context, reference, values)
-    container = create_container(containers, image, values["name"] or "",
-                                 context.output.warning, context.decoders)
+    container = create_container(containers, image, values["name"] or "", context.output,
+                                 context.decoders)
     return container, True
 
 
@@ -196,9 +197,13 @@ def start_away(context, ready, spec, container, cidfile=None, removes=False):
     """
     def work(starting):
         plan = ready()
+        try:
+            log = LogWriter(container)
+        except HostError as error:
+            raise HostError("cannot keep a log: " + error.message, "run it without --detach")
         _write_id(cidfile, container)
-        detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True),
-                    LogWriter(container), container, starting)
+        detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True), log,
+                    container, starting)
         if removes:
             _remove(context, container)
 

@@ -115,7 +115,9 @@ class ContainerStore(object):
         """Return the Container with the id, unique start of an id, or name ``text``; or NotFound."""
         container = self.lookup(text)
         if container is None:
-            raise NotFound("container %s not found" % quoted(text), "see 'udocker ps'")
+            # both phrases are looked for by programs that call us
+            raise NotFound("container %s not found: invalid container id or name" % quoted(text),
+                           "see 'udocker ps'")
         return container
 
     def lookup(self, text):
