@@ -468,3 +468,21 @@ def test_what_is_planned_is_shown_and_nothing_is_made(shared, tmp_path):
     assert len(plan["scratch"]) == 1 and not os.path.exists(plan["scratch"][0])
     root = shared.ok("inspect", "-p", "c").strip()
     assert not os.path.exists(root + "/planned")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_bytes_that_are_no_text_get_inside_or_are_refused(shared, mode):
+    words = ["run", "--execmode=" + mode, "-e", "A=x\udcffy", "d", "sh", "-c", "echo \"$A$1\"", "sh", "\udcfe"]
+    done = subprocess.run([os.fsencode(word) for word in shared.command(*words)], cwd=shared.home,
+                          env=shared.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if mode == "R1":  # the runtimes read JSON, which has no such bytes
+        assert done.returncode == 125 and b"takes UTF-8 only" in done.stderr
+        assert done.stderr.count(b"\n") == 1 and done.stderr.decode("utf-8").strip().isprintable()
+    else:
+        assert done.stdout == b"x\xffy\xfe\n"
+
+
+def test_what_users_of_docker_type_first(shared, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = shared("run", "-it", "--rm", "-v", "%s:/w:ro" % tmp_path, "-w", "/w", "demo", "cat", "file")
+    assert (done.status, done.out) == (0, "mine") and done.err.count("\n") <= 1
