@@ -99,10 +99,13 @@ def describe(found, with_size=False):
     document["Config"] = dict({
         "Env": [], "Cmd": None, "Entrypoint": None, "User": "", "WorkingDir": "", "Labels": {},
         "Volumes": None, "ExposedPorts": {}}, **section)
-    if document["Config"]["Labels"] is None:
-        document["Config"]["Labels"] = {}
-    document.update(_of_container(found, config, with_size) if hasattr(found, "root")
-                    else _of_image(found, config))
+    if hasattr(found, "root"):
+        from udocker.store.labels import own_labels
+        document["Config"]["Labels"] = dict(config.labels, **own_labels(found))
+        document.update(_of_container(found, config, with_size))
+    else:
+        document["Config"]["Labels"] = config.labels
+        document.update(_of_image(found, config))
     return document
 
 
@@ -121,26 +124,33 @@ def _of_image(image, config):
 
 
 def _of_container(container, config, with_size):
-    import time
     from udocker.cli.ps import RUNNING, Listed
-    listed = Listed(container)
-    made = time.gmtime(listed.created)
-    command = list(config.entrypoint) + list(config.cmd)
+    one = Listed(container)
+    run, is_running = one.run, one.state == RUNNING
+    command = list(run.command) if run is not None else list(config.entrypoint) + list(config.cmd)
     document = {
         "Id": container.id, "Name": "/" + (container.names[0] if container.names else container.id),
-        "Names": list(container.names), "Image": container.image,
-        "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", made),
+        "Names": list(container.names), "Image": container.image, "Created": _time(one.created),
         "Path": command[0] if command else "", "Args": command[1:],
         "Platform": config.platform.os if config.platform else "", "Mounts": [],
         "ExecMode": container.mode, "RootPath": container.root,
-        "State": {"Status": listed.state, "Running": listed.state == RUNNING,
-                  "Pid": listed.run.process.pid if listed.state == RUNNING else 0,
-                  "ExitCode": (listed.run.status if listed.run else None) or 0},
+        "State": {"Status": one.state, "Running": is_running,
+                  "Pid": run.process.pid if is_running else 0,
+                  "ExitCode": run.status or 0 if run is not None else 0,
+                  "StartedAt": _time(run.since if run is not None else 0),
+                  "FinishedAt": _time(run.ended or 0 if run is not None else 0)},
     }
     if with_size:
         from udocker.host.files import tree_size
         document["SizeRootFs"] = tree_size(container.root)
     return document
+
+
+def _time(seconds):
+    """Return RFC 3339 of ``seconds`` (float) since the epoch; docker's zero for 0."""
+    import time
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds \
+        else "0001-01-01T00:00:00Z"
 
 
 def _plain(found, with_size):

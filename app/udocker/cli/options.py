@@ -121,6 +121,7 @@ COMMANDS = (
              "run a command in a container, creating it from an image if need be",
              *_RUN, greedy=True),
     _command("pull", "images", "IMAGE", "download an image from a registry", *(_REGISTRY + (
+        switch("-a", "--all-tags", "download every tag that the registry has"),
         switch("-q", "--quiet", "say nothing but the name of the image"),))),
     _command("images", "images", "[NAME[:TAG]]", "list the images",
              switch("-l", "--long", "show the layers as well"),
@@ -136,6 +137,9 @@ COMMANDS = (
     _command("create", "containers", "IMAGE", "make a container from an image, and print its id",
              value("--name", "NAME", "name the container"),
              switch("--force", "make it even if the name is taken, without the name"),
+             value("--pull", "WHEN", "missing (the default), never, or always", default="missing"),
+             switch("-i", "--interactive", "accepted; that is up to run and start"),
+             switch("-t", "--tty", "accepted; that is up to run and start"),
              *(_LABELS + _REGISTRY)),
     _command("start", "live", "CONTAINER...", "run again, detached, what a container ran last",
              switch("-a", "--attach", "stay, and exit as it does"),
