@@ -50,6 +50,22 @@ def inspect(context, values, arguments):
     return status
 
 
+def _with_labels(document, found):
+    """Return ``document`` (dict) with the labels that the container ``found`` was given, beside those
+    of its image; as it is, if ``found`` is none or was given none."""
+    if not hasattr(found, "root"):
+        return document
+    from udocker.store.labels import own_labels
+    own = own_labels(found)
+    if not own:
+        return document
+    section = document.get("config")
+    section = dict(section) if isinstance(section, dict) else {}
+    there = section.get("Labels")
+    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
+    return dict(document, config=section)
+
+
 def find_object(context, text, kind=None):
     """Return the Container or StoredImage that ``text`` (str) means, in this order; or NotFound.
 
@@ -77,7 +93,7 @@ def describe(found, with_size=False):
     """Return what is known of ``found`` (Container or StoredImage) under docker's names (dict), and
     under those of the image's configuration."""
     config = found.config()
-    raw = config.raw
+    raw = _with_labels(config.raw, found)
     section = raw.get("config") if isinstance(raw.get("config"), dict) else {}
     document = dict(raw)
     document["Config"] = dict({
@@ -106,9 +122,9 @@ def _of_image(image, config):
 
 def _of_container(container, config, with_size):
     import time
-    from udocker.host.processes import using
-    made = time.gmtime(os.stat(container.path).st_mtime)
-    pids = using(container.path)
+    from udocker.cli.ps import RUNNING, Listed
+    listed = Listed(container)
+    made = time.gmtime(listed.created)
     command = list(config.entrypoint) + list(config.cmd)
     document = {
         "Id": container.id, "Name": "/" + (container.names[0] if container.names else container.id),
@@ -117,8 +133,9 @@ def _of_container(container, config, with_size):
         "Path": command[0] if command else "", "Args": command[1:],
         "Platform": config.platform.os if config.platform else "", "Mounts": [],
         "ExecMode": container.mode, "RootPath": container.root,
-        "State": {"Status": "running" if pids else "created", "Running": bool(pids),
-                  "Pid": pids[0] if pids else 0},
+        "State": {"Status": listed.state, "Running": listed.state == RUNNING,
+                  "Pid": listed.run.process.pid if listed.state == RUNNING else 0,
+                  "ExitCode": (listed.run.status if listed.run else None) or 0},
     }
     if with_size:
         from udocker.host.files import tree_size
@@ -127,7 +144,7 @@ def _of_container(container, config, with_size):
 
 
 def _plain(found, with_size):
-    document = found.config().raw
+    document = _with_labels(found.config().raw, found)
     if with_size and hasattr(found, "root"):
         from udocker.host.files import tree_size
         return dict(document, SizeRootFs=tree_size(found.root))

@@ -123,11 +123,12 @@ class Listed(object):
 
     def labels(self):
         """Return its labels (dict), those of the image too."""
-        try:
-            labels = dict(self.container.config().labels)
-        except UdockerError:
-            labels = {}
-        labels.update(own_labels(self.container))
+        labels = {}
+        for read in (lambda: self.container.config().labels, lambda: own_labels(self.container)):
+            try:
+                labels.update(read())
+            except UdockerError:
+                pass  # damaged: it is listed all the same
         return labels
 
     def platform(self):

@@ -177,6 +177,6 @@ def _name_or_id(text, whole):
             raise InvalidValue("invalid user %s: id too large" % quoted(whole))
         return number
     # the characters that useradd(8) takes; none of them can break a line of passwd(5)
-    if not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
+    if text.startswith(("-", ".")) or not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
         raise InvalidValue("invalid user %s" % quoted(whole), "write it as name or uid[:gid]")
     return text

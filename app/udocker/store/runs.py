@@ -31,11 +31,11 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLO
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-class Run(namedtuple("Run", "name kind process keeper since mode instance state uid command spec "
+class Run(namedtuple("Run", "name container kind process keeper since mode instance state uid command spec "
                             "status ended")):
     """A run of a container.
 
-    name (str: of its record), kind (str: RUN or EXEC), process (Process: the engine), keeper
+    name (str: of its record), container (str: id), kind (str: RUN or EXEC), process (Process: the engine), keeper
     (Process of ours that waits for its end, or None), since (float: seconds since the epoch),
     mode (str), instance, state (str: how an OCI runtime calls it, and where it keeps that), uid
     (int: inside), command (tuple of str), spec (dict, as in the record), status (int, None while it
@@ -65,6 +65,7 @@ class Recorder(object):
         self._token = os.urandom(4).hex()
         self._here = place()
         self._document = document
+        document["container"] = container.id  # a copy of the directory is not what runs
         if document["keeper"]:
             document["keeper"] = self._process(os.getpid())
 
@@ -150,7 +151,7 @@ def runs_of(container):
             if fd is not None:
                 run = read_record(fd, name)
                 os.close(fd)
-                if run is not None and not _is_forgotten(run):
+                if run is not None and run.container == container.id and not _is_forgotten(run):
                     found.append(run)
     finally:
         os.close(directory)
@@ -212,7 +213,7 @@ def parse_record(data, name):
     try:
         start = loads(lines[0]) if len(lines) > 1 else {}
         end = loads(lines[1]) if len(lines) > 2 else {}
-        run = Run(name, start["kind"], _process(start["process"]),
+        run = Run(name, start["container"], start["kind"], _process(start["process"]),
                   _process(start["keeper"]) if start["keeper"] else None, float(start["since"]),
                   start["mode"], start["instance"], start["state"], start["uid"],
                   tuple(start["command"]), start["spec"], end.get("status"), end.get("ended"))
