@@ -59,8 +59,8 @@ def test_podman_compose_runs_a_service(client, udocker, path, registry, tmp_path
     (tmp_path / "file").write_text("data\n")
     (tmp_path / "compose.yaml").write_text(SERVICES % registry.host)
     done = subprocess.run(
-        [os.path.join(client(COMPOSE), "podman-compose"), "--in-pod=false", "--podman-path", "udocker",
-         "run", "--rm", "-T", "one"], env=udocker.environment({"PATH": path}), cwd=str(tmp_path),
+        [os.path.join(client(COMPOSE), "podman-compose"), "--in-pod=false", "--podman-path",
+         os.path.join(path.split(":")[0], "udocker"), "run", "--rm", "-T", "one"], env=udocker.environment({"PATH": path}), cwd=str(tmp_path),
         timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         universal_newlines=True)
     assert (done.returncode, done.stdout) == (0, "sweet and sour in /w\ndata\n"), done.stderr
