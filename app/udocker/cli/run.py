@@ -135,6 +135,9 @@ def ready_for(context, spec, container, is_away=False, run=None):
     if plan.mountpoints:
         from udocker.store import mountpoints
         mountpoints.make(container, plan.mountpoints)
+    if len(spec.binds) > 1:
+        from udocker.run.volumes import make_mountpoints
+        make_mountpoints(spec.binds)
     for warning in plan.warnings:
         context.output.warning(warning)
     return plan
