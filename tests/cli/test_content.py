@@ -56,8 +56,8 @@ def programs(demo_home):
 # diff
 
 CHANGE = """echo new > /etc/new; echo longer >> /etc/motd; rm /bin/awk; rm -r /var; mkdir -p /a/b
-echo x > /a/b/c; chmod 700 /usr; rm /bin/vi; ln -s sh /bin/vi; rm -rf /etc/group; mkdir /etc/group
-touch /etc/group/in"""
+echo x > /a/b/c; chmod 700 /usr; rm /bin/vi; ln -s sh /bin/vi; rm /bin/ash; mkdir /bin/ash
+touch /bin/ash/in"""
 
 
 def test_diff_tells_what_was_added_changed_and_deleted(udocker, demo_home):
@@ -65,18 +65,17 @@ def test_diff_tells_what_was_added_changed_and_deleted(udocker, demo_home):
     # what runs need is not what somebody changed
     (demo_home / "file").write_text("x")
     for mode in ("P1", "R1"):
-        udocker("run", "--execmode=" + mode, "-v", "/usr:/m/n/o", "-v", "file:/q", "c", "true")
-        udocker("run", "--execmode=" + mode, "-v", "%s/file:/etc/q" % demo_home, "c", "true")
+        udocker.ok("run", "--execmode=" + mode, "-v", "/usr:/m/n/o", "-v", "%s/file:/etc/q" % demo_home,
+                   "c", "true")
     assert udocker.ok("diff", "c") == ""
     udocker.ok("run", "c", "sh", "-c", CHANGE)
     assert udocker.ok("diff", "c").split("\n") == [
-        "A /a", "A /a/b", "A /a/b/c", "C /bin", "D /bin/awk", "C /bin/vi", "C /etc", "C /etc/group",
-        "A /etc/group/in", "C /etc/motd", "A /etc/new", "C /usr", "D /var", ""]
+        "A /a", "A /a/b", "A /a/b/c", "C /bin", "C /bin/ash", "A /bin/ash/in", "D /bin/awk",
+        "C /bin/vi", "C /etc", "C /etc/motd", "A /etc/new", "C /usr", "D /var", ""]
     # somebody uses what was only there to be mounted over
     (container_root(demo_home) / "m" / "n" / "o" / "mine").write_text("x")
     assert udocker.ok("diff", "c").startswith("A /a\nA /a/b\nA /a/b/c\nC /bin\n")
-    assert "\nA /m\nA /m/n\nA /m/n/o\nA /m/n/o/mine\nC /usr\n" in udocker.ok("diff", "c").replace(
-        "C /m", "A /m")
+    assert "\nA /m\nA /m/n\nA /m/n/o\nA /m/n/o/mine\nC /usr\n" in udocker.ok("diff", "c")
     # a copy is as different, also by way of an archive that knows whole seconds only
     udocker.ok("clone", "--name=copy", "c")
     udocker.ok("export", "--clone", "-o", "c.tar", "c")
@@ -349,8 +348,9 @@ def test_prune_takes_nothing_from_others_at_work(udocker, demo_home, demo_archiv
         for _ in range(6):
             assert udocker.ok("load", "-i", demo_archive, "new:1") == "['new:1']\n"
             done = udocker("create", "new:1")
-            # between the two nobody can know that it is wanted
-            assert done.status == 0 or "image not found" in done.err or "lacks" in done.err, done
+            # between the two nobody can know that it is wanted; then it is asked of a registry
+            assert done.status == 0 or "was deleted meanwhile" in done.err \
+                or "cannot find registry" in done.err, done
             made += done.status == 0
             if done.status == 0:
                 assert udocker.ok("run", done.out.strip(), "cat", "/etc/motd").startswith(HELLO)
@@ -446,7 +446,7 @@ state() { (ls -R small/store/repos small/store/layers small/store/containers; ls
 state; cp now before
 try() { set +e; "$PYZ" "$@" > out 2> err; status=$?; set -e
         state; cmp -s before now && same=same || same=DIFFERENT
-        echo "$status $same $(grep -c . err) $(grep -c 'no space left on device' err) $*"; }
+        echo "$status $same $(grep -vc '^Info: ' err) $(grep -c 'no space left on device' err) $*"; }
 head -c 3000000 /dev/urandom > big
 try create demo
 try load -i demo.tar new:1
@@ -459,18 +459,16 @@ try cp big c:/tmp/
 tar cf big.tar big
 set +e; "$PYZ" cp - c:/tmp < big.tar > out 2> err; status=$?; set -e
 state; cmp -s before now && same=same || same=DIFFERENT
-echo "$status $same $(grep -c . err) $(grep -c 'no space left on device' err) cp - c:/tmp"
+echo "$status $same $(grep -vc '^Info: ' err) $(grep -c 'no space left on device' err) cp - c:/tmp"
 try export -o small/x.tar c
 try save -o small/x.tar demo
 try cp c:/bin small/
 try cp c:/bin/busybox small/new
-cp big small/store/containers/c/ROOT/ 2>/dev/null || head -c 700000 big > small/store/containers/c/ROOT/big2 || true
-rm -f small/store/containers/c/ROOT/big
 head -c 600000 /dev/urandom > small/store/containers/c/ROOT/big2
 state; cp now before
 try commit c new:1
 set +e; for words in "export c" "save demo" "cp c:/bin -"; do
-  "$PYZ" $words > /dev/full 2> err; echo "$? same $(grep -c . err) $(grep -c 'no space left on device' err) $words > /dev/full"
+  "$PYZ" $words > /dev/full 2> err; echo "$? same $(grep -vc '^Info: ' err) $(grep -c 'no space left on device' err) $words > /dev/full"
 done
 """
     (demo_home / "script").write_text(script)
@@ -479,4 +477,4 @@ done
     lines = done.stdout.decode("utf-8").splitlines()
     assert done.returncode == 0 and len(lines) == 17, lines
     for line in lines:
-        assert line.startswith("125 same 1 1 ") or " -o " in line and line.startswith("125 same"), line
+        assert line.startswith("125 same 1 1 "), line

@@ -154,7 +154,7 @@ def _usable(mode, kind):
     return mode & 0o1777 | 0o700 if kind == DIRECTORY else mode & 0o777 | 0o600
 
 
-def _is_same_time(one, other):
-    """Whether two times (int, nanoseconds) are the same, for one that may only know seconds."""
-    return one == other or one // _SECOND == other // _SECOND and (
-        one % _SECOND == 0 or other % _SECOND == 0)
+def _is_same_time(there, wanted):
+    """Whether two times (int, nanoseconds) are the same: on its way through an archive a container
+    may have lost what is less than a second."""
+    return there == wanted or there % _SECOND == 0 and there // _SECOND == wanted // _SECOND
