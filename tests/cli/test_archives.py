@@ -125,6 +125,14 @@ def test_podman_and_we_exchange_images(udocker, demo_home, podman):
     podman("load", "-q", "-i", "saved.tar")
     there = podman("images", "--no-trunc", "--format", "{{.ID}}").split()
     assert set(there) == set(["sha256:" + config_digest(udocker, "demo")])
+    # what was committed too, with whiteouts and holes
+    root = udocker.ok("inspect", "-p", "c").strip()
+    with open(root + "/sparse", "wb") as file:
+        file.truncate(1 << 24)
+    os.unlink(root + "/etc/motd")
+    udocker.ok("commit", "c", "four:4")
+    udocker.ok("save", "-o", "four.tar", "four:4")
+    podman("load", "-q", "-i", "four.tar")
     podman("tag", "localhost/demo", "quay.io/three:3")
     podman("save", "-q", "-m", "-o", "many.tar", "localhost/demo:latest", "localhost/two:2")
     podman("save", "-q", "--format", "oci-archive", "-o", "oci.tar", "quay.io/three:3")

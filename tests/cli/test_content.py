@@ -93,14 +93,19 @@ def test_diff_tells_what_was_added_changed_and_deleted(udocker, demo_home):
     one_line(udocker("diff", "nope"), "not found")
 
 
-def test_a_container_of_1_3_does_not_differ_by_its_permissions(udocker, demo_home):
-    """1.3.x leaves them to the umask, and its ids are of another kind."""
+def test_a_container_of_1_3_does_not_differ_by_what_1_3_did(udocker, demo_home):
+    """It leaves permissions to the umask, and puts links into /etc in its R modes; its ids are of
+    another kind than ours."""
     top = demo_home / ".udocker" / "containers"
     old = top / "3b2a7f7e-9a0c-3d5a-8f6e-0123456789ab"
     os.rename(str(container_root(demo_home).parent), str(old))
     for path in (old / "ROOT").rglob("*"):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o077)
+    (old / ".bind_orig_files").mkdir()
+    (old / "ROOT" / "etc" / "passwd").rename(old / ".bind_orig_files" / "#etc#passwd")
+    (old / "ROOT" / "etc" / "passwd").symlink_to("/.bind_host_files/#etc#passwd")
+    (old / "ROOT" / ".bind_host_files").mkdir()
     assert udocker.ok("diff", old.name) == ""
 
 
@@ -139,7 +144,7 @@ def test_a_commit_is_the_image_and_one_layer_of_differences(udocker, demo_home, 
     root = container_root(demo_home)
     os.link(str(root / "etc" / "new"), str(root / "etc" / "newer"))
     with (root / "sparse").open("wb") as file:
-        file.truncate(1 << 30)
+        file.truncate(1 << 26)
     identity = udocker.ok("commit", "-a", "Me <me@x>", "-m", "what I did", "-c", 'CMD ["cat","/etc/new"]',
                           "--change=ENV A=b PATH=$PATH:/x", "-c", "LABEL k=v", "c", "mine:1").strip()
     assert re.match("sha256:[0-9a-f]{64}$", identity)
