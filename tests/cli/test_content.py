@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from tests.cli.test_archives import HELLO, listing, one_line
+from tests.cli.test_archives import HELLO, config_digest, listing, one_line
 from tests.fakes import images
 from tests.fakes.registry import FakeRegistry
 
@@ -90,6 +90,9 @@ def test_diff_tells_what_was_added_changed_and_deleted(udocker, demo_home):
     assert "C /etc/motd\n" in udocker.ok("diff", "c")
     udocker.ok("rmi", "other:1")
     one_line(udocker("diff", "c"), "'demo:latest', is not here any more")
+    (container_root(demo_home).parent / "container.json").unlink()
+    one_line(udocker("diff", "c"), "has no container.json")
+    one_line(udocker("commit", "c", "a:1"), "'udocker export'")
     one_line(udocker("diff", "nope"), "not found")
 
 
@@ -213,7 +216,7 @@ def test_an_image_of_1_3_can_be_the_base(udocker, demo_home):
     layer = images.layer({"etc/": images.DIRECTORY, "etc/a": b"a", "etc/b": b"b"})
     (top / "layers" / (identity + ".layer")).write_bytes(layer.data)
     (top / "layers" / (identity + ".json")).write_text(json.dumps(
-        {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["x"]}}))
+        {"architecture": "amd64", "os": "linux", "Cmd": "x", "Env": {"A": "b"}}))
     tag = top / "repos" / "old" / "1"
     tag.mkdir(parents=True)
     for end in (".layer", ".json"):
@@ -224,7 +227,11 @@ def test_an_image_of_1_3_can_be_the_base(udocker, demo_home):
     udocker.ok("create", "--name=o", "old:1")
     (container_root(demo_home, "o") / "etc" / "b").unlink()
     assert udocker.ok("diff", "o") == "C /etc\nD /etc/b\n"
-    udocker.ok("commit", "o", "newer:1")
+    udocker.ok("commit", "-c", "ENV C=d", "o", "newer:1")
+    section = json.loads(subprocess.check_output(
+        ["tar", "-xOf", "-", "--wildcards", "blobs/sha256/%s" % config_digest(udocker, "newer:1")],
+        input=udocker("save", "newer:1", binary=True).out).decode("ascii"))["config"]
+    assert section == {"Cmd": ["x"], "Env": ["A=b", "C=d"]}
     udocker.ok("rmi", "old:1")
     assert udocker("verify", "newer:1").status == 0
     udocker.ok("create", "--name=n", "newer:1")
@@ -307,6 +314,10 @@ def test_prune_removes_what_nobody_needs_and_nothing_else(udocker, demo_home):
         make_old(path.parent)
     make_old(top / "layers" / "README")
     (top / "containers" / ".removing-z").mkdir()
+    dead = demo_home / ("udocker-%d" % os.getuid()) / ("x-%d" % (1 << 30))  # no pid is that large
+    dead.mkdir(parents=True)
+    alive = dead.parent / ("x-%d" % os.getpid())
+    alive.mkdir()
     one_line(udocker("system", "prune"), "nobody to ask here")
     said = udocker.ok("system", "prune", "--dry-run")
     assert all(path.exists() or path.is_symlink() for path in old)
@@ -317,6 +328,7 @@ def test_prune_removes_what_nobody_needs_and_nothing_else(udocker, demo_home):
     assert freed.replace("deleted", "would delete").replace("reclaimed", "reclaimable") == said
     assert not [path for path in old if path.exists() or path.is_symlink()]
     assert not (top / "containers" / ".removing-z").exists()
+    assert alive.exists() and not dead.exists()
     assert all(path.exists() or path.is_symlink() for path in young)
     assert udocker.ok("system", "prune", "-f") == "Total reclaimed space: 0B\n"
     assert udocker.ok("run", "c", "cat", "/etc/motd").startswith(HELLO)
@@ -370,10 +382,11 @@ def test_prune_takes_nothing_from_others_at_work(udocker, demo_home, demo_archiv
 
 def on_terminal(udocker, words, answer=b"", **env):
     """Run it on a pseudo terminal of its own; return (status, what was seen)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(str(udocker.home))
-        os.execve(udocker.pyz, udocker.command(*words), udocker.environment(dict({"TERM": "xterm"}, **env)))
+    fd, inner = pty.openpty()
+    process = subprocess.Popen(udocker.command(*words), cwd=str(udocker.home), stdin=inner, stdout=inner,
+                               stderr=inner, start_new_session=True,
+                               env=udocker.environment(dict({"TERM": "xterm"}, **env)))
+    os.close(inner)
     seen, until = b"", time.monotonic() + 60
     if answer:
         os.write(fd, answer)
@@ -387,9 +400,8 @@ def on_terminal(udocker, words, answer=b"", **env):
         if not data:
             break
         seen += data
-    status = os.waitpid(pid, 0)[1]
     os.close(fd)
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1, seen
+    return process.wait(), seen
 
 
 def test_bars_are_drawn_on_a_terminal_that_can_and_nowhere_else(udocker, demo_home, demo_archive):

@@ -126,6 +126,8 @@ WRONG = [
     ("cp - c:/etc/motd", "is no directory that exists"), ("cp f", "argument is missing"),
     ("cp a b c", "syntax error at: c"), ("cp f c:", "invalid place 'c:'"), ("cp / c:/x", "too much"),
     ("cp d c:/etc2", "cannot replace '/etc2/d'"), ("cp d/. c:/etc3", "cannot replace '/etc3/s'"),
+    ("cp . c:/x", "into itself"), ("cp .udocker c:/", "into itself"),
+    ("cp c:/ .udocker/containers/c/ROOT/x", "into itself"),
     ("cp c:/etc/motd/. x", "is not a directory"), ("cp c:/etc/motd/. -", "is not a directory"),
 ]
 
