@@ -60,6 +60,7 @@ echo x > /a/b/c; chmod 700 /usr; rm /bin/vi; ln -s sh /bin/vi; rm /bin/ash; mkdi
 touch /bin/ash/in"""
 
 
+@pytest.mark.shows("diff")
 def test_diff_tells_what_was_added_changed_and_deleted(udocker, demo_home):
     assert udocker.ok("diff", "c") == ""
     # what runs need is not what somebody changed
@@ -142,6 +143,7 @@ def test_what_mode_f3_changes_is_neither_shown_nor_committed_nor_copied(udocker,
 
 # commit
 
+@pytest.mark.shows("commit -a -m -c -p")
 def test_a_commit_is_the_image_and_one_layer_of_differences(udocker, demo_home, tmp_path):
     udocker.ok("run", "-v", "/usr:/m/n", "c", "sh", "-c", CHANGE)
     root = container_root(demo_home)
@@ -149,7 +151,8 @@ def test_a_commit_is_the_image_and_one_layer_of_differences(udocker, demo_home, 
     with (root / "sparse").open("wb") as file:
         file.truncate(1 << 26)
     identity = udocker.ok("commit", "-a", "Me <me@x>", "-m", "what I did", "-c", 'CMD ["cat","/etc/new"]',
-                          "--change=ENV A=b PATH=$PATH:/x", "-c", "LABEL k=v", "c", "mine:1").strip()
+                          "--change=ENV A=b PATH=$PATH:/x", "-c", "LABEL k=v", "-p", "c",
+                          "mine:1").strip()
     assert re.match("sha256:[0-9a-f]{64}$", identity)
     assert udocker.ok("history", "-q", "--no-trunc", "mine:1").split("\n")[0] == identity
     assert udocker.ok("run", "--rm", "mine:1") == "new\n"
@@ -261,6 +264,7 @@ def make_old(path):
     os.utime(str(path), (DAYS_AGO, DAYS_AGO), follow_symlinks=False)
 
 
+@pytest.mark.shows("system -v --format")
 def test_df_counts_what_is_shared_once(udocker, demo_home):
     before = sizes(udocker)
     assert [before[kind]["TotalCount"] for kind in ("Images", "Containers", "Debris")] == ["1", "1", "0"]
@@ -284,6 +288,7 @@ def test_df_counts_what_is_shared_once(udocker, demo_home):
         one_line(udocker(*words), message)
 
 
+@pytest.mark.shows("system -f --all --dry-run")
 def test_prune_removes_what_nobody_needs_and_nothing_else(udocker, demo_home):
     top = demo_home / ".udocker"
     udocker.ok("tag", "demo", "spare:1")
@@ -404,6 +409,7 @@ def on_terminal(udocker, words, answer=b"", **env):
     return process.wait(), seen
 
 
+@pytest.mark.shows("cp -q")
 def test_bars_are_drawn_on_a_terminal_that_can_and_nowhere_else(udocker, demo_home, demo_archive):
     udocker.ok("export", "-o", "root.tar", "c")
     picture = images.image([images.layer({"data": os.urandom(1 << 20)})])
@@ -427,6 +433,7 @@ def test_bars_are_drawn_on_a_terminal_that_can_and_nowhere_else(udocker, demo_ho
             assert status == 0 and (b"  0%" in seen) == drawn, (env, seen)
             assert b"\x1b[3" not in seen and b"\x1b[9" not in seen  # no colour, with or without
     assert b"%" not in on_terminal(udocker, ["-q", "clone", "c"])[1]
+    assert b"%" not in on_terminal(udocker, ["cp", "-q", "root.tar", "c:/tmp"])[1]
     assert "%" not in udocker("clone", "c").err
 
 

@@ -88,6 +88,7 @@ def export(context, values, arguments):
     from udocker.cli.changes import originals_of
     from udocker.host.files import tree_size
     from udocker.host.pack import pack_tree
+    from udocker.store.containers import NOT_COPIED
     container = context.containers.find(arguments[-1])
     # elsewhere the programs are of use as they were before they were set up for a mode
     original = None if values["clone"] else originals_of(context, container)
@@ -96,7 +97,7 @@ def export(context, values, arguments):
         if values["output"] not in (None, "-"):
             context.output.info("exporting to file %s" % values["output"])
         with context.output.progress(lambda: tree_size(path)) as meter:
-            left_out = pack_tree(path, out, (b"PROTECT",) if values["clone"] else (),
+            left_out = pack_tree(path, out, NOT_COPIED if values["clone"] else (),
                                  meter.of_blob(), original=original)
     left_out.warn(context.output.warning)
 

@@ -27,8 +27,8 @@ class Context(object):
         if self._settings is None:
             self._settings = settings_module.load(self.environ, self._general["config"],
                                                   self._general["repo"])
-            for path, key in self._settings.unknown:
-                self.output.warning("%s: unknown key %s" % (path, key))
+            for text in self._settings.unknown:
+                self.output.warning(text)
         return self._settings
 
     @property
@@ -118,8 +118,8 @@ class Context(object):
         return Locator(self.settings, self.engines, self._autoinstall,
                        os.path.join(layout.lib, "contained-proots"))
 
-    def _autoinstall(self, is_needed):
+    def _autoinstall(self, is_needed, architecture=None):
         """Install engines for a run, where the configuration does not forbid it."""
         if self.settings.autoinstall:
             from udocker.cli.install import install_for_run
-            install_for_run(self, is_needed)
+            install_for_run(self, is_needed, architecture)

@@ -125,4 +125,5 @@ def _boolean(flag, attached):
         return True
     if attached.lower() in ("0", "f", "false"):
         return False
-    raise UsageError("option %s takes no value: %s" % (flag, quoted(attached)))
+    # the value is not repeated: it may be a password, as in --password-stdin=secret
+    raise UsageError("option %s takes no value but true and false" % flag)

@@ -69,11 +69,16 @@ def ago(created, now=None):
         then = calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return "N/A"
-    passed = max(0, int((time.time() if now is None else now) - then))
+    return duration((time.time() if now is None else now) - then) + " ago"
+
+
+def duration(seconds):
+    """Return how docker says ``seconds`` (float) to people, for example ``3 hours`` (str)."""
+    passed = max(0, int(seconds))
     for name, length in _UNITS:
         if passed >= 2 * length:
-            return "%d %s ago" % (passed // length, name)
-    return "Less than a second ago" if not passed else "1 second ago"
+            return "%d %s" % (passed // length, name)
+    return "1 second" if passed else "Less than a second"
 
 
 def human_size(size):

@@ -38,14 +38,20 @@ GENERAL = (
 
 _PLATFORM = value("--platform", "OS/ARCH", "image for this platform, for example linux/arm64")
 _PLATFORM_OF = value("--platform", "OS/ARCH", "what it is for, if not for this machine")
+_AUTHFILE = value("--authfile", "FILE", "look for logins in this file first")
 _REGISTRY = (
     value("--index", "URL", "index to search in"),
     value("--registry", "URL", "registry to pull from, instead of Docker Hub"),
     value("--httpproxy", "URL", "HTTP proxy"),
     _PLATFORM,
+    _AUTHFILE,
 )
 _ARCHITECTURES = value("--arch", "ARCH", "for this architecture, not this machine's: "
                        "x86_64, i386, aarch64, ppc64le, all", many=True)
+_LABELS = (
+    value("-l", "--label", "KEY[=VALUE]", "give the container a label", many=True),
+    value("--label-file", "FILE", "read labels from a file, one a line", many=True),
+)
 _FORMAT = value("--format", "FORMAT", "json, or text (the default)", default="text")
 
 _RUN = _REGISTRY + (
@@ -95,6 +101,9 @@ _RUN = _REGISTRY + (
     value("--cpuset-cpus", "LIST", "run on these processors only"),
     value("--kernel", "RELEASE", "let uname tell this kernel release (P modes)"),
     switch("--nobanner", "print no banner"),
+    switch("-d", "--detach", "leave it running, and print the container's id; see logs, stop, wait"),
+    value("--cidfile", "FILE", "write the container's id to this new file"),
+) + _LABELS + (
     switch("--dry-run", "print what would be done, with the reasons, and do nothing"),
     _FORMAT,
 ) + HARMLESS
@@ -111,23 +120,70 @@ COMMANDS = (
     _command("run", "run", "CONTAINER|IMAGE [COMMAND [ARG...]]",
              "run a command in a container, creating it from an image if need be",
              *_RUN, greedy=True),
-    _command("pull", "images", "IMAGE", "download an image from a registry", *_REGISTRY),
-    _command("images", "images", "", "list the images",
+    _command("pull", "images", "IMAGE", "download an image from a registry", *(_REGISTRY + (
+        switch("-q", "--quiet", "say nothing but the name of the image"),))),
+    _command("images", "images", "[NAME[:TAG]]", "list the images",
              switch("-l", "--long", "show the layers as well"),
              switch("-p", "--platform", "show the platform"),
              switch("-a", "--all", "accepted; all images are always listed"),
-             switch("--no-trunc", "accepted; nothing is cut")),
+             switch("-q", "--quiet", "print ids only"),
+             switch("--no-trunc", "print ids in full"),
+             switch("--digests", "show digests"),
+             value("-f", "--filter", "KEY=VALUE", "only those with this reference, label, or made "
+                   "before or since that image", many=True),
+             value("--format", "FORMAT", "json, table, or a Go template: '{{.Repository}}:{{.Tag}} "
+                   "{{.ID}} {{.Size}}'")),
     _command("create", "containers", "IMAGE", "make a container from an image, and print its id",
              value("--name", "NAME", "name the container"),
              switch("--force", "make it even if the name is taken, without the name"),
-             *_REGISTRY),
-    _command("ps", "containers", "", "list the containers",
+             *(_LABELS + _REGISTRY)),
+    _command("start", "live", "CONTAINER...", "run again, detached, what a container ran last",
+             switch("-a", "--attach", "stay, and exit as it does"),
+             switch("-i", "--interactive", "as --attach, with standard input")),
+    _command("exec", "exec", "CONTAINER COMMAND [ARG...]", "run one more command in a running container",
+             switch("-i", "--interactive", "connect standard input"),
+             switch("-t", "--tty", "accepted; a terminal stays a terminal"),
+             switch("-d", "--detach", "do not wait for it; what it says is lost"),
+             value("-e", "--env", "KEY[=VALUE]", "set an environment variable, or copy the host's",
+                   many=True),
+             value("--env-file", "FILE", "read environment variables from a file", many=True),
+             value("-w", "--workdir", "DIR", "start in this directory"),
+             value("-u", "--user", "NAME|UID[:GID]", "be this user inside"),
+             switch("--privileged", "accepted; changes nothing"), greedy=True),
+    _command("logs", "live", "CONTAINER", "print what a detached container has said",
+             switch("-f", "--follow", "go on until it ends"),
+             value("-n", "--tail", "LINES", "only the last ones (default: all)", default="all"),
+             switch("-t", "--timestamps", "show when each line came"),
+             value("--since", "TIME", "what came after a time like 2025-01-31T12:00:00, or in the last 10m"),
+             value("--until", "TIME", "what came before it")),
+    _command("stop", "live", "CONTAINER...", "end all processes of containers, politely first",
+             value("-s", "--signal", "SIGNAL", "in place of SIGTERM, or what the image says"),
+             value("-t", "--time", "SECONDS", "kill it after these (default: 10)", default="10")),
+    _command("restart", "live", "CONTAINER...", "stop containers, and start them",
+             value("-s", "--signal", "SIGNAL", "in place of SIGTERM, or what the image says"),
+             value("-t", "--time", "SECONDS", "kill it after these (default: 10)", default="10")),
+    _command("kill", "live", "CONTAINER...", "send a signal to what containers run",
+             value("-s", "--signal", "SIGNAL", "this one (default: KILL)", default="KILL")),
+    _command("wait", "live", "CONTAINER...",
+             "wait until containers have ended, and print their exit statuses (of detached runs)"),
+    _command("ps", "ps", "", "list the containers, all of them, with their STATUS on a terminal",
              switch("-m", "--mode", "show the execution mode"),
              switch("-s", "--size", "show the size in MB"),
-             switch("-p", "--platform", "show the platform")),
+             switch("-p", "--platform", "show the platform"),
+             switch("--status", "show whether and since when it runs, or how it ended"),
+             switch("-a", "--all", "accepted; not only the running ones are listed anyway"),
+             switch("-q", "--quiet", "print ids only"),
+             switch("--no-trunc", "accepted; ids are never cut"),
+             switch("-l", "--latest", "only the one that was made last"),
+             value("-n", "--last", "NUMBER", "only so many that were made last", default="-1"),
+             value("-f", "--filter", "KEY=VALUE", "only those with this status (created, running, "
+                   "exited), exited, name, id, label, or ancestor (image)", many=True),
+             value("--format", "FORMAT", "json, table, or a Go template of .ID .Names .Image .Status "
+                   ".State .Command .CreatedAt .RunningFor .Labels ...")),
     _command("rm", "containers", "CONTAINER...", "delete containers",
-             switch("-f", "--force", "delete also what is in use or has odd permissions")),
-    _command("rmi", "images", "IMAGE", "delete an image",
+             switch("-f", "--force", "stop what runs first; delete also what has odd permissions"),
+             switch("-a", "--all", "delete all that are neither protected nor in use")),
+    _command("rmi", "images", "IMAGE...", "delete images",
              switch("-f", "--force", "go on where something is missing already")),
     _command("setup", "setup", "CONTAINER", "change how a container runs, or tell how it does",
              value("--execmode", "MODE", "P1, P2, F1 to F4, R1 to R3, or S1"),
@@ -137,11 +193,16 @@ COMMANDS = (
              switch("--nvidia", "show the host's NVIDIA driver inside")),
     _command("name", "containers", "CONTAINER NAME", "give a container a name"),
     _command("rmname", "containers", "NAME", "take a name from its container"),
-    _command("inspect", "inspect", "CONTAINER|IMAGE", "print what an image or container says",
+    _command("inspect", "inspect", "CONTAINER|IMAGE...", "print what an image or container says",
+             value("-f", "--format", "FORMAT", "json, or a Go template of docker's names: "
+                   "'{{.Id}} {{json .Config.Env}}'"),
+             value("--type", "KIND", "container or image, where both have the name"),
+             switch("-s", "--size", "with the size of a container's root file system"),
              switch("-p", "--path", "print the path of the container's root file system")),
     _command("rename", "containers", "OLD NEW", "give a container another name in place of one"),
     _command("clone", "containers", "CONTAINER", "copy a container, and print the new id",
-             value("--name", "NAME", "name the copy")),
+             value("--name", "NAME", "name the copy"),
+             switch("--force", "make it even if the name is taken, without the name")),
     _command("tag", "images", "IMAGE NEW", "give an image one more name"),
     _command("verify", "images", "IMAGE", "check an image's digests and archives"),
     _command("history", "images", "IMAGE", "show the steps in which an image was made",
@@ -152,7 +213,8 @@ COMMANDS = (
     _command("save", "archives", "IMAGE...", "write images to an archive for load, docker or podman",
              value("-o", "--output", "FILE|-", "a new file; standard output if absent")),
     _command("load", "archives", "[NAME[:TAG]]", "take images from an archive made by save",
-             value("-i", "--input", "FILE|-", "the archive; standard input if absent")),
+             value("-i", "--input", "FILE|-", "the archive; standard input if absent"),
+             switch("-q", "--quiet", "accepted; only the names are printed anyway")),
     _command("import", "archives", "TAR|- [IMAGE]",
              "make an image, or a container, of a root file system",
              switch("--mv", "delete TAR afterwards"),
@@ -176,6 +238,38 @@ COMMANDS = (
                    "ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE, VOLUME", many=True),
              switch("-p", "--pause", "accepted; nothing is paused")),
     _command("diff", "changes", "CONTAINER", "show what of a container is not as in its image"),
+    _command("login", "login", "[SERVER]", "log in to a registry, and keep that for later",
+             value("-u", "--username", "NAME", "the user name; asked for if absent"),
+             value("-p", "--password", "PASSWORD", "the password, which others then see in the list "
+                   "of processes"),
+             switch("--password-stdin", "read the password from standard input"),
+             value("--registry", "SERVER", "the same as SERVER"),
+             value("--authfile", "FILE", "keep the login in this file")),
+    _command("logout", "login", "[SERVER]", "forget the login to a registry",
+             switch("-a", "--all", "forget the logins to all registries"),
+             value("--registry", "SERVER", "the same as SERVER"),
+             value("--authfile", "FILE", "forget what is in this file, and no other")),
+    _command("push", "push", "IMAGE [DESTINATION]", "upload an image to a registry",
+             value("--registry", "URL", "registry to push to, instead of Docker Hub"),
+             value("--httpproxy", "URL", "HTTP proxy"),
+             _PLATFORM_OF, _AUTHFILE,
+             switch("-a", "--all-tags", "push every tag that is here"),
+             switch("-q", "--quiet", "print the digest only")),
+    _command("search", "search", "[SERVER/]WORD | --list-tags IMAGE",
+             "look for images in an index or a registry",
+             switch("-a", "--all", "do not pause after each page"),
+             switch("--no-trunc", "cut nothing"),
+             switch("--list-tags", "list the tags of an image"),
+             value("--index", "URL", "index to search in"),
+             value("--registry", "URL", "registry to search in, instead of Docker Hub"),
+             value("--httpproxy", "URL", "HTTP proxy"),
+             _AUTHFILE,
+             value("--limit", "N", "at most so many results"),
+             value("-f", "--filter", "KEY=VALUE", "is-official=true, is-automated=false, stars=N",
+                   many=True),
+             value("--format", "FORMAT", "json, or a Go template: '{{.Name}} {{.StarCount}}'")),
+    _command("manifest", "manifest", "inspect IMAGE", "print what a registry says of an image",
+             *_REGISTRY),
     _command("system", "system", "df|prune", "show what takes how much space, or remove what nobody "
              "needs",
              switch("-v", "--verbose", "df: each image and container, and what is left over"),
@@ -194,11 +288,21 @@ COMMANDS = (
              _ARCHITECTURES, needs_user=False),
     _command("doctor", "doctor", "", "show what this host can do, and what would help",
              switch("--json", "the same as --format=json"), _FORMAT),
-    _command("version", "about", "", "show the version", needs_user=False),
+    _command("version", "about", "", "show the version",
+             value("-f", "--format", "FORMAT", "json, or a Go template: '{{.Server.Version}}'"),
+             needs_user=False),
     _command("showconf", "about", "", "show the configuration and where each value comes from",
              needs_user=False),
-    _command("help", "about", "[COMMAND]", "show help", needs_user=False),
+    _command("completion", "completion", "bash|zsh|fish",
+             "print a script that completes commands in a shell",
+             switch("--words", "print what may stand in place of the last word, for the script"),
+             greedy=True, needs_user=False),
+    _command("help", "help", "[COMMAND]", "show help",
+             switch("--man", "print the man page"), needs_user=False),
 )
+
+#: What docker puts before some commands: see cli/nouns.py.
+NOUNS = ("image", "container")
 
 _BY_NAME = {command.name: command for command in COMMANDS}
 
@@ -222,4 +326,8 @@ def split_general(words):
 
 def parse_command(command, words):
     """Return (options, arguments) of ``words`` (list of str), which follow the command's name."""
-    return parse(command.options, words, stop_at_first=command.greedy)
+    try:
+        return parse(command.options, words, stop_at_first=command.greedy)
+    except UsageError as error:
+        error.hint = error.hint or "see 'udocker help %s'" % command.name
+        raise

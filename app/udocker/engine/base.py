@@ -27,12 +27,19 @@ class Engine(object):
     name = ""
     #: bool: it writes down what runs, in EngineSettings.state.
     keeps_state = False
+    #: bool: it leaves to us what it does not do itself: to end by a signal, or with us.
+    needs_keeper = False
 
     def __init__(self, program):
         self.program = program
 
     def prepare(self, mode):
         """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
+
+    def inside(self, run):
+        """Return the Engine for one more command in ``run`` (store.runs.Run), which is running: this
+        one, where all that a container is lies in the file system."""
+        return self
 
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""

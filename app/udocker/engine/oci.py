@@ -10,7 +10,8 @@ owners and ids that are not mapped (R2 with PRoot's seccomp filter, R3 without).
 import os
 import posixpath
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan
+from udocker.errors import InvalidValue
 from udocker.model.plan import PlannedFile
 from udocker.model.spec import Bind
 
@@ -32,16 +33,31 @@ class OciRuntime(Engine):
     """What crun(1) and runc(8) have in common."""
 
     keeps_state = True
+    #: tuple of str: what each of its commands is told.
+    options = ()
 
-    def __init__(self, program, proot=None):
-        """proot (Program or None): the PRoot of modes R2 and R3."""
+    def __init__(self, program, proot=None, may_filter=True):
+        """proot (Program or None): the PRoot of modes R2 and R3; may_filter (bool): it may put a
+        seccomp filter on the programs."""
         Engine.__init__(self, program)
-        self._proot = proot
+        self._proot, self._may_filter = proot, may_filter
+
+    @property
+    def needs_keeper(self):
+        # only our crun sees to it that a signal ends who does not handle it (run/supervise.py)
+        return not (self.name == "crun" and self.program.origin == VERIFIED)
+
+    def inside(self, run):
+        return _Entry(self, run)
+
+    def spec(self, launch, mode):
+        """Return the config.json (dict) of ``launch`` (Launch) in ``mode`` (str)."""
+        return runtime_spec(launch, self._proot if mode in ("R2", "R3") else None,
+                            mode == "R2" and self._may_filter)
 
     def plan(self, launch, mode):
         import json
-        proot = self._proot if mode in ("R2", "R3") else None
-        spec = runtime_spec(launch, proot, mode == "R2")
+        spec = self.spec(launch, mode)
         config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
         argv, file, reasons = self._command(launch, config)
         warnings = []
@@ -49,8 +65,9 @@ class OciRuntime(Engine):
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
-        env = (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
-        return EnginePlan(argv, env, (file,), tuple(warnings), reasons)
+        # by its directory one knows that it belongs to the container (host/processes.py)
+        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons,
+                          launch.bundle)
 
     def _command(self, launch, config):
         """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""
@@ -61,9 +78,10 @@ class Crun(OciRuntime):
     """crun(1)."""
 
     name = "crun"
+    options = ("--cgroup-manager=disabled",)
 
     def _command(self, launch, config):
-        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled",
+        argv = (self.program.path, "--root", launch.settings.state) + self.options + (
                 "run", "--config", "{config}", "--bundle", launch.bundle, launch.instance)
         return (argv, PlannedFile("config", config, ""),
                 (("--cgroup-manager=disabled", "an ordinary user owns no cgroup"),))
@@ -73,20 +91,47 @@ class Runc(OciRuntime):
     """runc(8)."""
 
     name = "runc"
+    options = ("--rootless", "true")
 
     def _command(self, launch, config):
         # it reads config.json from its bundle and from nowhere else
         bundle = os.path.join(launch.settings.state, "bundle-" + launch.instance)
-        argv = (self.program.path, "--root", launch.settings.state, "--rootless", "true",
+        argv = (self.program.path, "--root", launch.settings.state) + self.options + (
                 "run", "--bundle", bundle, launch.instance)
         return (argv, PlannedFile("config", config, bundle + "/config.json"),
                 (("--rootless", "an ordinary user owns no cgroup"),))
 
 
-def runtime(program, proot=None):
+class _Entry(Engine):
+    """The way into the namespaces of a container that an OCI runtime runs."""
+
+    def __init__(self, runtime, run):
+        """runtime (OciRuntime), run (store.runs.Run)."""
+        Engine.__init__(self, runtime.program)
+        self.name = runtime.name
+        self._runtime, self._run = runtime, run
+
+    def plan(self, launch, mode):
+        import json
+        uid = launch.identity.uid
+        if uid != self._run.uid:
+            raise InvalidValue("no user with the uid %d: mode %s shows one user, which is uid %d in "
+                               "this run" % (uid, mode, self._run.uid), "leave out --user")
+        process = json.dumps(self._runtime.spec(launch, mode)["process"]).encode("utf-8")
+        argv = (self.program.path, "--root", self._run.state) + self._runtime.options \
+            + ("exec", "--process", "{process}", self._run.instance)
+        return EnginePlan(argv, _environment(launch), (PlannedFile("process", process, ""),), (),
+                          (("exec", "the container is running"),))
+
+
+def _environment(launch):
+    return (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
+
+
+def runtime(program, proot=None, may_filter=True):
     """Return the OciRuntime that drives ``program`` (Program), by the name of its file."""
     is_runc = os.path.basename(program.path).startswith("runc")
-    return (Runc if is_runc else Crun)(program, proot)
+    return (Runc if is_runc else Crun)(program, proot, may_filter)
 
 
 def runtime_spec(launch, proot=None, may_filter=True):

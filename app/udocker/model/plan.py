@@ -27,9 +27,10 @@ class Launch(namedtuple("Launch", "instance bundle root program argv env cwd bin
 Isolation = namedtuple("Isolation", "tmpfs read_only shm_size network")
 
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
-#: host's environment).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
+#: for what it keeps while containers run), kill_on_exit, link2symlink and no_seccomp (bool),
+#: substitutes (tuple of str: PROGRAM=SUBSTITUTE), environ (dict: the host's environment).
+EngineSettings = namedtuple("EngineSettings",
+                            "tmp state kill_on_exit link2symlink no_seccomp substitutes environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
@@ -47,7 +48,8 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
 
 
 class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env "
-                                                "directory files binds mountpoints cpus limits scratch warnings reasons")):
+                                                "directory files binds mountpoints cpus limits scratch "
+                                                "warnings reasons launch needs_keeper")):
     """What will be executed, and why.
 
     program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the
@@ -55,7 +57,8 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
     PlannedFile), binds (tuple of Bind), mountpoints (tuple of (str, bool): paths to be made in the
     root file system, is it a directory), cpus (tuple of int: the processors to run on, empty for
     all), limits (tuple of Limit), scratch (tuple of str: directories of the host that are made before
-    and removed afterwards), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why).
+    and removed afterwards), warnings (tuple of str), reasons (tuple of (str, str): what was decided,
+    why), launch (Launch: what the engine was asked for), needs_keeper (bool: see Engine).
     """
 
     __slots__ = ()

@@ -103,6 +103,46 @@ class ContainerSpec(namedtuple("ContainerSpec",
 
     __slots__ = ()
 
+    def to_object(self, host_env):
+        """Return it as a dict for JSON, with the values that ``host_env`` (dict) has where it is to
+        be copied from. What --hostenv passes is not in it: that is no business of a file."""
+        env = tuple((key, host_env.get(key, "") if value is None else value)
+                    for key, value in self.env)
+        return dict(self._replace(env=env)._asdict())
+
+    def updated(self, document):
+        """Return this with what ``document`` (dict, from ``to_object``) has of it; InvalidValue."""
+        fields, nested = {}, _nested()
+        try:
+            for name, value in document.items():
+                value = _frozen(value)
+                if name in nested and value is not None:
+                    value = nested[name](value)
+                if name in self._fields:
+                    fields[name] = value
+        except (TypeError, ValueError):
+            raise InvalidValue("what is written down of a run is damaged", "'udocker run' it again")
+        return self._replace(**fields)
+
+
+def _frozen(value):
+    """Return ``value`` with tuples in place of the lists that JSON has for both."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _nested():
+    """Return the fields of ContainerSpec that are more than texts: how each is made of tuples."""
+    from udocker.model.limits import Limit
+    from udocker.model.mounts import Tmpfs
+    from udocker.model.resolver import Resolver
+
+    def many(kind):
+        return lambda items: tuple(kind(*item) for item in items)
+
+    return {"env": many(lambda key, value: (key, value)), "binds": many(Bind), "ports": many(Port),
+            "devices": many(Bind), "tmpfs": many(Tmpfs), "limits": many(Limit),
+            "user": lambda item: UserSpec(*item), "resolver": lambda item: Resolver(*item)}
+
 
 ContainerSpec.__new__.__defaults__ = ((), (), False, 0, "", False, (), None,
                                       "")
@@ -137,6 +177,6 @@ def _name_or_id(text, whole):
             raise InvalidValue("invalid user %s: id too large" % quoted(whole))
         return number
     # the characters that useradd(8) takes; none of them can break a line of passwd(5)
-    if not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
+    if text.startswith(("-", ".")) or not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
         raise InvalidValue("invalid user %s" % quoted(whole), "write it as name or uid[:gid]")
     return text

@@ -11,6 +11,10 @@ from udocker.errors import UdockerError
 from udocker.host import files, tree
 
 DIRECTORY = ".mountpoints"
+#: Files that 1.3.x has moved out of ROOT in R modes, ``#etc#passwd``: a link is in their place.
+MOVED = ".bind_orig_files"
+#: Where in ROOT these links lead.
+_LINKED = "/.bind_host_files"
 #: Bytes of a name in a directory: a path that is longer cannot be remembered this way.
 _MAX_NAME = 255
 
@@ -78,6 +82,30 @@ def remove(container):
                 if not _remove_empty(root, path):
                     break
                 path = os.path.dirname(path)
+    files.remove_tree(directory)
+
+
+def put_back(container):
+    """Put back into ``container`` what 1.3.x has moved out of it, where its link still is."""
+    directory = os.path.join(container.path, MOVED)
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    with tree.Root(container.root) as root:
+        for name in names:
+            try:
+                fd, last = root.resolve(name.replace("#", "/"), follow=False)
+            except UdockerError:
+                continue  # its directory is gone
+            try:
+                if os.readlink(last, dir_fd=fd) == os.fsencode(_LINKED + "/" + name):
+                    os.rename(os.path.join(directory, name), last, dst_dir_fd=fd)
+            except OSError:
+                continue  # somebody put something else there
+            finally:
+                os.close(fd)
+        _remove_empty(root, _LINKED)
     files.remove_tree(directory)
 
 
