@@ -143,7 +143,7 @@ def test_what_mode_f3_changes_is_neither_shown_nor_committed_nor_copied(udocker,
 
 # commit
 
-@pytest.mark.shows("commit -a -m -c -p")
+@pytest.mark.shows("commit", "commit -a -m -c -p")
 def test_a_commit_is_the_image_and_one_layer_of_differences(udocker, demo_home, tmp_path):
     udocker.ok("run", "-v", "/usr:/m/n", "c", "sh", "-c", CHANGE)
     root = container_root(demo_home)
@@ -264,7 +264,7 @@ def make_old(path):
     os.utime(str(path), (DAYS_AGO, DAYS_AGO), follow_symlinks=False)
 
 
-@pytest.mark.shows("system -v --format")
+@pytest.mark.shows("system", "system -v --format")
 def test_df_counts_what_is_shared_once(udocker, demo_home):
     before = sizes(udocker)
     assert [before[kind]["TotalCount"] for kind in ("Images", "Containers", "Debris")] == ["1", "1", "0"]
@@ -273,6 +273,12 @@ def test_df_counts_what_is_shared_once(udocker, demo_home):
     after = sizes(udocker)
     assert after["Images"]["Size"] == before["Images"]["Size"] and after["Images"]["TotalCount"] == "2"
     assert after["Images"]["Reclaimable"].startswith("0B")
+    process = udocker.start("run", "c", "sh", "-c", "echo up; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"up\n"
+    running = sizes(udocker)["Containers"]
+    assert running["Active"] == "1" and running["Reclaimable"].startswith("0B")
+    process.communicate()
+    assert sizes(udocker)["Containers"]["Active"] == "0"
     udocker.ok("rm", "c")
     assert sizes(udocker)["Images"]["Reclaimable"].endswith("(100%)")
     text = udocker.ok("system", "df")
