@@ -10,6 +10,7 @@ from udocker.host import files
 from udocker.host.processes import is_alive, using
 from udocker.model.reference import printable, quoted
 from udocker.store import reclaim
+from udocker.store.runs import newest, runs_of
 
 #: Which of the options belong to which action.
 _ACTIONS = {"df": ("verbose", "format"), "prune": ("all", "force", "dry_run")}
@@ -77,7 +78,8 @@ def _rows(context):
     for container in containers:
         row = _row("Container", ",".join(container.names), files.tree_size(container.path),
                    ID=container.id)
-        row.is_active = bool(using(container.path))
+        run = newest(runs_of(container))  # of other machines too; those of 1.3.x are in no record
+        row.is_active = run is not None and bool(run.is_running) or bool(using(container.path))
         row["Status"] = "running" if row.is_active else \
             "protected" if container.is_protected else "idle"
         if row["Status"] == "idle":
