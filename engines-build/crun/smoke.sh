@@ -1,7 +1,7 @@
 #!/bin/sh
 # crun has what we want of it, and can write a configuration (which needs no kernel feature).
 set -eu
-"$OUT/bin/crun" --version > version
+${RUN-} "$OUT/bin/crun" --version > version
 grep -F "+CAP +SECCOMP +YAJL" version
 mkdir bundle
-( cd bundle && "$OUT/bin/crun" spec --rootless && grep -q '"ociVersion"' config.json )
+( cd bundle && ${RUN-} "$OUT/bin/crun" spec --rootless && grep -q '"ociVersion"' config.json )

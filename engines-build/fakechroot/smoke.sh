@@ -24,5 +24,5 @@ mkdir -p root/directory
 ln -s /directory root/link
 printf 'inside ' > root/directory/fakechroot-smoke
 LD_PRELOAD=$OUT/lib/libfakechroot.so FAKECHROOT_BASE=$(pwd)/root FAKECHROOT_EXPAND_SYMLINKS=true \
-	"$($CC -print-file-name=$loader)" --library-path "$(dirname "$($CC -print-file-name=libc.so.6)")" ./smoke > said
+	${RUN-} "$($CC -print-file-name=$loader)" --library-path "$(dirname "$($CC -print-file-name=libc.so.6)")" ./smoke > said
 grep -x 'inside /directory' said

@@ -2,7 +2,7 @@
 # What is compressed comes out again, two members are one stream, zeros at the end are padding, and
 # what is cut off or damaged is not taken for whole.
 set -eu
-igzip=$OUT/bin/igzip
+igzip="${RUN-} $OUT/bin/igzip"
 yes "igzip works" | head -n 1000 | gzip -9n > good.gz
 { cat good.gz good.gz; printf '\000\000\000'; } > twice.gz
 [ "$($igzip < good.gz | sort -u)" = "igzip works" ]

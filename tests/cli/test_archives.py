@@ -139,6 +139,7 @@ def test_podman_and_we_exchange_images(udocker, demo_home, podman):
 
 # save and load
 
+@pytest.mark.shows("save -o", "load -i", "save")
 def test_save_goes_through_a_pipe_and_a_file(udocker, demo_home):
     data = udocker("save", "demo", binary=True).out
     assert data == udocker("save", "-o", "-", "demo", binary=True).out
@@ -160,6 +161,7 @@ def test_save_refuses_what_it_cannot_do(udocker, demo_home):
     assert not (demo_home / "new").exists()
 
 
+@pytest.mark.shows("verify")
 def test_a_damaged_image_is_verified_and_saved_as_such(udocker, demo_home):
     assert udocker.ok("verify", "demo") == ""
     said = udocker("verify", "demo").err
@@ -181,6 +183,7 @@ def test_a_damaged_image_is_verified_and_saved_as_such(udocker, demo_home):
 
 # import and export
 
+@pytest.mark.shows("export -o", "import", "export")
 def test_export_and_import_give_the_same_file_system(udocker, demo_home):
     data = udocker("export", "c", binary=True).out
     assert data == udocker("export", "-", "c", binary=True).out
@@ -197,6 +200,7 @@ def test_export_and_import_give_the_same_file_system(udocker, demo_home):
     assert udocker("export", again, binary=True).out == data
 
 
+@pytest.mark.shows("import --tocontainer --name --platform")
 def test_import_makes_containers(udocker, demo_home):
     udocker.ok("export", "-o", "root.tar", "c")
     container = udocker.ok("import", "--tocontainer", "--name=new", "root.tar").strip()
@@ -207,6 +211,7 @@ def test_import_makes_containers(udocker, demo_home):
     assert json.loads(udocker.ok("inspect", "arm:1"))["architecture"] == "arm64"
 
 
+@pytest.mark.shows("export --clone", "import --clone")
 def test_a_whole_container_goes_on_elsewhere(udocker, demo_home, tmp_path):
     udocker.ok("setup", "--execmode=P2", "c")
     udocker.ok("protect", "c")
@@ -262,6 +267,7 @@ def test_import_takes_compressed_archives_and_may_remove_them(udocker, demo_home
     assert udocker("verify", "packed:1").status == 0
 
 
+@pytest.mark.shows("import --mv")
 def test_mv_takes_a_file_away_when_all_is_done_and_not_before(udocker, demo_home):
     udocker.ok("export", "-o", "root.tar", "c")
     one_line(udocker("import", "--mv", "root.tar", "demo:latest"), "tag already exists")
@@ -348,6 +354,7 @@ def test_bad_words_are_one_line_and_change_nothing(udocker, demo_home, words, me
 
 # clone and the small ones
 
+@pytest.mark.shows("clone --name", "rename", "clone")
 def test_a_clone_is_a_container_of_its_own(udocker, demo_home):
     udocker.ok("protect", "c")
     made = udocker.ok("clone", "--name=copy", "c").strip()
@@ -362,6 +369,7 @@ def test_a_clone_is_a_container_of_its_own(udocker, demo_home):
     udocker.ok("rm", "c")
 
 
+@pytest.mark.shows("protect", "unprotect", "rmi")
 def test_protected_images_stay(udocker, demo_home):
     udocker.ok("protect", "demo")
     assert udocker.ok("images") == "REPOSITORY\ndemo:latest    P\n"
@@ -370,6 +378,7 @@ def test_protected_images_stay(udocker, demo_home):
     udocker.ok("rmi", "demo")
 
 
+@pytest.mark.shows("tag", "history --no-trunc -q", "history")
 def test_tag_and_history(udocker, demo_home):
     udocker.ok("tag", "demo", "quay.io/a/b:2")
     assert "quay.io/a/b:2    ." in udocker.ok("images")
@@ -380,6 +389,7 @@ def test_tag_and_history(udocker, demo_home):
         == "sha256:" + config_digest(udocker, "demo") + "\n"
 
 
+@pytest.mark.shows("mkrepo", "--repo")
 def test_mkrepo_makes_what_repo_takes(udocker, demo_home):
     udocker.ok("mkrepo", "elsewhere")
     assert sorted(os.listdir(str(demo_home / "elsewhere"))) \

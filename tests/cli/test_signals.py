@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-MODES = ["P1", "P2", "R1"]
+#: Execution modes, and of R1 the runtime that is not the default.
+MODES = ["P1", "P2", "R1", "runc"]
+
+
+def words_for(mode):
+    return ["--execmode=" + ("R1" if mode == "runc" else mode)]
+
+
+def environment_for(mode):
+    return {"UDOCKER_USE_RUNC_EXECUTABLE": "runc"} if mode == "runc" else {}
 
 
 def running(marker):
@@ -21,6 +30,12 @@ def running(marker):
         except OSError:
             continue
     return found
+
+
+def children(pid):
+    """The pids of the processes that ``pid`` has started."""
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+        return [int(word) for word in file.read().split()]
 
 
 def wait_for(condition):
@@ -38,8 +53,9 @@ def start(udocker, demo_home):
     """Start a command in a container that is ended with the test; return the Popen."""
     started = []
 
-    def run(*words):
-        process = udocker.start(*words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def run(mode, *words):
+        process = udocker.start("run", *(words_for(mode) + list(words)), env=environment_for(mode),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
         started.append(process)
         return process
@@ -56,7 +72,7 @@ def start(udocker, demo_home):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_ends_the_command_and_its_children(start, mode, number):
     marker = "%d" % (30000 + os.getpid() % 10000)
-    process = start("run", "--execmode=" + mode, "c", "/bin/busybox", "timeout", marker,
+    process = start(mode, "c", "/bin/busybox", "timeout", marker,
                     "sleep", marker)
     assert wait_for(lambda: len(running(marker)) >= 2)
     process.send_signal(number)
@@ -67,7 +83,7 @@ def test_a_signal_ends_the_command_and_its_children(start, mode, number):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_command_may_handle_its_signal(start, mode):
-    process = start("run", "--execmode=" + mode, "c", "sh", "-c",
+    process = start(mode, "c", "sh", "-c",
                     "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGTERM)
@@ -75,19 +91,32 @@ def test_a_command_may_handle_its_signal(start, mode):
     assert process.returncode == 5
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["P1", "P2", "R1"])
 def test_nothing_survives_a_keeper_that_is_killed(start, mode):
     marker = "%d" % (40000 + os.getpid() % 10000)
-    process = start("run", "--execmode=" + mode, "c", "sleep", marker)
-    assert wait_for(lambda: running(marker))
+    process = start(mode, "c", "sh", "-c", "echo ready; exec sleep $0", marker)
+    assert process.stdout.readline() == b"ready\n"
     process.kill()
     assert process.wait(20) == -signal.SIGKILL
     assert wait_for(lambda: not running(marker))
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_an_engine_that_is_killed_takes_all_with_it(start, udocker, mode):
+    marker = "%d" % (50000 + os.getpid() % 10000)
+    process = start(mode, "--rm", "--name=gone", "demo", "sh", "-c",
+                    "echo ready; sleep $0 & sleep $0", marker)
+    assert process.stdout.readline() == b"ready\n"
+    assert wait_for(lambda: len(running(marker)) > 2)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    assert process.wait(20) == 128 + signal.SIGKILL
+    assert wait_for(lambda: not running(marker))
+    assert "gone" not in udocker.ok("ps")
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_with_rm_the_container_goes_when_the_command_was_ended(start, udocker, mode):
-    process = start("run", "--rm", "--name=gone", "--execmode=" + mode, "demo", "sh", "-c",
+    process = start(mode, "--rm", "--name=gone", "demo", "sh", "-c",
                     "echo ready; sleep 1000")
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGTERM)
@@ -96,8 +125,9 @@ def test_with_rm_the_container_goes_when_the_command_was_ended(start, udocker, m
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.shows("rm -f")
 def test_a_container_in_use_is_not_deleted_unless_forced(start, udocker, mode):
-    process = start("run", "--execmode=" + mode, "c", "sh", "-c", "echo ready; sleep 1000")
+    process = start(mode, "c", "sh", "-c", "echo ready; sleep 1000")
     assert process.stdout.readline() == b"ready\n"
     refused = udocker("rm", "c")
     assert refused.status == 125 and "in use by process" in refused.err
@@ -106,7 +136,7 @@ def test_a_container_in_use_is_not_deleted_unless_forced(start, udocker, mode):
 
 
 def test_what_a_killed_crun_kept_is_forgotten_by_the_next(start, udocker):
-    process = start("run", "--execmode=R1", "c", "sh", "-c", "echo ready; sleep 1000")
+    process = start("R1", "c", "sh", "-c", "echo ready; sleep 1000")
     assert process.stdout.readline() == b"ready\n"
     state = os.path.join(udocker.home, "udocker-%d" % os.getuid())  # TMPDIR is the home here
     assert len(os.listdir(state)) == 1
@@ -118,7 +148,7 @@ def test_what_a_killed_crun_kept_is_forgotten_by_the_next(start, udocker):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_pipe_that_closes_ends_the_command(start, mode):
-    process = start("run", "--execmode=" + mode, "c", "yes")
+    process = start(mode, "c", "yes")
     assert process.stdout.readline() == b"y\n"
     process.stdout.close()
     assert process.wait(20) in (128 + signal.SIGPIPE, 1)

@@ -2,7 +2,7 @@
 
 UDOCKER_TEST_ENGINES       a bundle to test (default: the one in dist/, else one built for the occasion)
 UDOCKER_TEST_ARCH          the architecture of that bundle (default: this machine's)
-UDOCKER_TEST_PROGRAMS      a directory with guest and probe for it (default: compiled for the occasion)
+UDOCKER_TEST_PROGRAMS      a directory with the PROGRAMS for it (default: compiled for the occasion)
 UDOCKER_TEST_TRIXIE_ROOT   a root file system of Debian 13 with python3, owned by the user who runs the tests
                            (default: made by debootstrap, which only root can)
 
@@ -81,23 +81,38 @@ def crun(engines):
     return _engine(engines, "crun")
 
 
-#: Of the programs that run inside: what they are compiled with.
-FLAGS = {
-    "guest": ("-static", "-pthread"),
-    "probe": ("-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
+@pytest.fixture(scope="session")
+def runc(engines):
+    return _engine(engines, "runc")
+
+
+#: The programs that run inside: the file, and what it is compiled with.
+PROGRAMS = {
+    "guest": ("guest.c", "-static", "-pthread"),
+    "probe": ("probe.c", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
+    "fakechroot_calls": ("fakechroot_calls.c", "-pthread"),
+    "calls": (os.path.join("musl-root", "calls.c"),),
 }
 
 
 def compile_program(name, output, *flags, compiler="gcc"):
-    """Compiles NAME.c to the file `output`, and returns its path."""
+    """Compiles one of PROGRAMS to the file `output`, and returns its path."""
     if not shutil.which(compiler):
         pytest.skip("no %s to compile %s.c with" % (compiler, name))
-    command = [compiler, "-O1", "-Wall", "-Werror", os.path.join(HERE, name + ".c"), "-o", output]
-    done = subprocess.run(command + list(FLAGS.get(name, ()) + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    source = PROGRAMS[name][0]
+    command = [compiler, "-O1", "-Wall", "-Werror", os.path.join(HERE, source), "-o", output]
+    done = subprocess.run(command + list(PROGRAMS[name][1:] + flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True)
     if done.returncode:
         pytest.skip("%s %s cannot compile %s.c: %s" % (compiler, " ".join(flags), name, done.stdout.strip().split("\n")[-1]))
     return output
+
+
+def compiled(name, tmp_path_factory):
+    """The path of one of PROGRAMS: the one that was given, or compiled."""
+    if os.environ.get("UDOCKER_TEST_PROGRAMS"):
+        return os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], name)
+    return compile_program(name, str(tmp_path_factory.mktemp(name) / name))
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +146,7 @@ def probes(tmp_path_factory):
 @pytest.fixture(scope="session")
 def guest_program(tmp_path_factory):
     """The path of a static program that behaves as its arguments say, see guest.c."""
-    if os.environ.get("UDOCKER_TEST_PROGRAMS"):
-        return os.path.join(os.environ["UDOCKER_TEST_PROGRAMS"], "guest")
-    return compile_program("guest", str(tmp_path_factory.mktemp("guest") / "guest"))
+    return compiled("guest", tmp_path_factory)
 
 
 @pytest.fixture

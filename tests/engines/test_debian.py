@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.engines.test_crun import configuration
+from tests.engines.test_oci_runtimes import configuration
 
 WAYS = {
     "proot": ([], {}), "proot, root": (["-0"], {}), "proot, no seccomp": ([], {"PROOT_NO_SECCOMP": "1"}),

@@ -19,12 +19,12 @@ from collections import namedtuple
 import pytest
 
 from tests.conftest import PYZ
-from tests.engines.conftest import TOP, bundle_of, compile_program
+from tests.engines.conftest import PROGRAMS, TOP, bundle_of, compile_program
 from tests.fakes.machines import Machine, MachineError
 
-ENGINES = ("engines/test_proot_process.py", "engines/test_proot_containment.py", "engines/test_crun.py")
+ENGINES = ("engines/test_proot_process.py", "engines/test_proot_containment.py", "engines/test_oci_runtimes.py")
 #: Where there is a whole Debian of the architecture; the last two are about udocker itself.
-ALL = ENGINES + ("engines/test_debian.py", "cli/test_inside.py", "cli/test_signals.py")
+ALL = ENGINES + ("engines/test_debian.py", "engines/test_fakechroot.py", "cli/test_inside.py", "cli/test_signals.py")
 #: compiler, is_emulated (else the programs run on this machine), files of tests.
 Row = namedtuple("Row", "compiler is_emulated files")
 ROWS = {
@@ -89,7 +89,7 @@ def run_there(arch, directory):
     bundle = os.path.join(TOP, "dist", bundle_of(arch))
     if not os.path.exists(bundle):
         pytest.skip("there is no dist/%s: 'build.py engines %s' makes it" % (os.path.basename(bundle), arch))
-    for name in ("guest", "probe"):
+    for name in PROGRAMS:
         compile_program(name, os.path.join(directory, name), compiler=row.compiler)
     if arch == "ppc64le":
         compile_program("probe", os.path.join(directory, "probe-scv"), "-DSCV", compiler=row.compiler)

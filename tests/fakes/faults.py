@@ -16,6 +16,8 @@ _SETTINGS = {
     "endless": False,                            # a body that never ends
     "chunked": False,                            # no Content-Length, Transfer-Encoding: chunked
     "encode": False,                             # compress as it goes, with Content-Encoding: gzip
+    "method": None,                              # the fault is for requests with this method
+    "cut_request": None,                         # hang up after so many bytes of the request's body
     "delay": 0,                                  # seconds before each piece of the body
 }
 Fault = namedtuple("Fault", ["match", "times"] + sorted(_SETTINGS))

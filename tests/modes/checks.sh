@@ -31,6 +31,8 @@ pipes() { test "$(seq 1000 | sort -rn | head -n 1)" = 1000; test "$(yes | head -
 
 python() { has python3 || exit 77; test "$(python3 -c 'import os; print(os.path.exists("/etc/passwd"), 6 * 7)')" = "True 42"; }
 
+c_program() { has /bin/program || exit 77; test "$(/bin/program)" = fine; }
+
 threads() {
     has python3 || exit 77
     python3 -c '
@@ -114,7 +116,7 @@ apt_install() {
 
 environment() { test "$(env -i /bin/sh -c 'ls / | grep -x etc')" = etc; }
 
-for name in list bash_c pipes python threads unix_socket socket_name git_commit tar_2000 script links volume environment useradd_ \
+for name in list bash_c pipes c_program python threads unix_socket socket_name git_commit tar_2000 script links volume environment useradd_ \
     apt_install; do
     check $name
 done

@@ -300,7 +300,7 @@ def test_t27_a_token_server_that_answers_nonsense(fake, fault, error):
 def test_a_lifetime_that_makes_no_sense_is_the_default(fake, lifetime):
     fake.auth = TokenAuth()
     fake.fault("/token", body=b'{"token": "abc", "expires_in": %s}' % lifetime)
-    fake.auth.valid["Bearer abc"] = "repository:test:pull"
+    fake.auth.valid["Bearer abc"] = ["repository:test:pull"]
     now = [0.0]
     registry = client(fake.url, clock=lambda: now[0])
     registry.manifest("test", "latest")

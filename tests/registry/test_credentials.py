@@ -57,7 +57,7 @@ def test_the_files_are_read_in_the_order_of_the_convention(tmp_path):
               ".dockercfg", "keystore"]
     for number, place in enumerate(places):
         entries = {"quay.io": auth("user%d" % number, "pw")}
-        write(tmp_path / place, entries if number >= 5 else {"auths": entries})
+        os.chmod(write(tmp_path / place, entries if number >= 5 else {"auths": entries}), 0o600)
     files = auth_files(environ, authfile=str(tmp_path / "0"), keystore=str(tmp_path / "keystore"))
     for number, place in enumerate(places):
         assert Credentials(files, environ).find("quay.io").username == "user%d" % number

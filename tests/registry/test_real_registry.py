@@ -135,7 +135,7 @@ class SigningAuth(TokenAuth):
         status, document = super(SigningAuth, self).answer(request)
         if status != 200:
             return status, document
-        scope = parse_qs(urlsplit(request.path).query)["scope"][0]
+        scope = parse_qs(urlsplit(request.path).query).get("scope", [""])[0]
         kind, name, actions = scope.split(":")
         pem, key = self.certificate
         with open(pem) as stream:

@@ -40,7 +40,10 @@ def main(words=None):
 
 
 def _wants_debug(words):
-    """Whether -D or --debug stands before the command; asked before anything can go wrong."""
+    """Whether -D or --debug stands before the command, or UDOCKER_LOGLEVEL says the same; asked
+    before anything can go wrong."""
+    if os.environ.get("UDOCKER_LOGLEVEL") == "5":
+        return True
     for word in words:
         if not word.startswith("-"):
             return False
@@ -53,10 +56,13 @@ def _dispatch(words):
     general, name, rest = options.split_general(words)
     if general["version"]:
         name = "version"
+    if name in options.NOUNS:
+        from udocker.cli.nouns import command_of
+        name, rest = command_of(name, rest, [command.name for command in options.COMMANDS])
+    if general["help"]:
+        name, rest = "help", [name] if name else []
     if not name:
         name = "help"
-    if general["help"]:
-        name, rest = "help", ([name] if name != "help" else [])
     command = options.find_command(name)
     values, arguments = options.parse_command(command, rest)
     if values["help"]:

@@ -11,9 +11,6 @@ from udocker.host import tree
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, quoted
 
-#: What 1.3.x calls a container that came from a file system without a name.
-_NAMELESS = "IMPORTED:unknown"
-
 
 def save(context, values, arguments):
     """Write images to an archive."""
@@ -59,13 +56,14 @@ def import_(context, values, arguments):
     else:
         source, size = _open(path)
     from udocker.image import imports
+    from udocker.image.changes import IMPORTED
     name, warn = values["name"] or "", context.output.warning
     with source, context.output.progress(size) as meter:
         report = meter.of_blob()
         if values["clone"]:
             made = imports.import_container(context.containers, source, name, warn, report)
         elif values["tocontainer"]:
-            made = imports.import_root(context.containers, source, str(reference or _NAMELESS),
+            made = imports.import_root(context.containers, source, str(reference or IMPORTED),
                                        platform, name, warn, report)
         else:
             made = imports.import_image(context.images, context.locked, source, reference, platform,

@@ -15,6 +15,17 @@ def create(context, values, arguments):
     from udocker.store.labels import add_labels, parse_labels
     labels = parse_labels(values["label"], values["label_file"])
     store = context.containers
+    wanted = _name_to_give(store, values)
+    image = ensure_image(context, ImageReference.parse(name), values)
+    container = create_container(store, image, wanted, context.output.warning,
+                                 context.decoders)
+    add_labels(container, labels)
+    context.output.result(container.id)
+
+
+def _name_to_give(store, values):
+    """Return the name (str) of a container that is to be made; with --force "" for one that is
+    taken (1.3.x), AlreadyExists without."""
     wanted = values["name"] or ""
     if wanted:
         try:
@@ -22,12 +33,8 @@ def create(context, values, arguments):
         except AlreadyExists:
             if not values["force"]:
                 raise
-            wanted = ""  # 1.3.x: the container is made, without a name
-    image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning,
-                                 context.decoders)
-    add_labels(container, labels)
-    context.output.result(container.id)
+            wanted = ""
+    return wanted
 
 
 def clone(context, values, arguments):
@@ -37,13 +44,14 @@ def clone(context, values, arguments):
     from udocker.host.files import tree_size
     store = context.containers
     container = store.find(text)
+    wanted = _name_to_give(store, values)
 
     def fill(path):
         with context.output.progress(lambda: tree_size(container.path)) as meter:
             left_out = copy_tree(container.path, path, NOT_COPIED, meter.of_blob())
         left_out.warn(context.output.warning)
 
-    made = store.make(values["name"] or "", fill)
+    made = store.make(wanted, fill)
     settle(context, made)
     context.output.result(made.id)
 

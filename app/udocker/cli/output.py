@@ -17,6 +17,11 @@ class Output(object):
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
 
+    @property
+    def is_watched(self):
+        """Whether the results go to a person's terminal."""
+        return self._stdout.isatty()
+
     def result(self, text):
         """Print a line of the result; names from images are escaped by whoever made the line."""
         self._stdout.write(text + "\n")
@@ -65,6 +70,13 @@ class Output(object):
         if self.level >= level:
             self._stderr.write(printable(text) + "\n")
             self._stderr.flush()
+
+
+def without_password(text):
+    """``text`` (str) with the user and password of a URL in it hidden, as in http://***@host."""
+    scheme, colon, rest = text.partition("://")
+    account, at, host = rest.rpartition("@")
+    return scheme + colon + "***@" + host if colon and at else text
 
 
 class _NoBar(object):

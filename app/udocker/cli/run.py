@@ -3,22 +3,26 @@
 import os
 
 from udocker.cli import arguments_of
-from udocker.errors import AlreadyExists, HostError, InvalidValue, NotFound, UdockerError, UsageError
+from udocker.cli.grammar import Harmless
+from udocker.cli.options import find_command
+from udocker.cli.spec import spec_from
+from udocker.errors import (AlreadyExists, HostError, InvalidValue, NotFound, UdockerError,
+                            UsageError)
 from udocker.model.reference import ImageReference, quoted
-from udocker.model.spec import Bind, ContainerSpec, Port, UserSpec
 
-_PULL = ("missing", "never", "always", "reuse")
+PULL = ("missing", "never", "always", "reuse")
 
 
 def run(context, values, arguments):
     """Run a command in a container, or show with --dry-run what would run."""
     arguments_of("run", arguments[:1], 1, 1)
     spec = spec_from(values, arguments[1:])
-    if values["pull"] not in _PULL:
+    if values["pull"] not in PULL:
         raise UsageError("invalid --pull %s" % quoted(values["pull"]),
-                         "one of %s" % ", ".join(_PULL))
+                         "one of %s" % ", ".join(PULL))
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
+    _warn_of_harmless(context, values)
     labels = _labels(values)
     _require_new(values["cidfile"])
     container, is_new = _container(context, values, arguments[0])
@@ -47,27 +51,22 @@ def run(context, values, arguments):
     return _execute(context, ready(), spec, container, values)
 
 
-def spec_from(values, argv):
-    """Return the ContainerSpec of the option ``values`` (dict) and ``argv`` (list of str)."""
-    env = []
-    for path in values["env_file"]:
-        env.extend(_read_env_file(path))
-    env.extend(_variable(text) for text in values["env"])
-    entrypoint = values["entrypoint"]
-    return ContainerSpec(
-        tuple(argv), tuple(env), tuple(Bind.parse(text) for text in values["volume"]),
-        values["novol"], UserSpec.parse(values["user"]) if values["user"] else None,
-        values["workdir"] or "",
-        None if entrypoint is None else tuple(entrypoint.split()),
-        tuple(Port.parse(text) for text in values["publish"]), values["hostname"] or "",
-        values["execmode"] or "", not values["nosysdirs"], values["bindhome"],
-        values["hostauth"], values["containerauth"], values["hostenv"], not values["nometa"],
-        values["cpuset_cpus"] or "", values["kernel"] or "")
+def _warn_of_harmless(context, values):
+    """Say once which options change nothing."""
+    given = [option.flags[-1] for option in find_command("run").options
+             if isinstance(option, Harmless) and option.is_unmet(values[option.name])]
+    if values["network"] not in (None, "host", "none"):
+        given.append("--network")
+    if given:
+        context.output.warning("accepted, but without effect here: " + " ".join(given))
 
 
 def _container(context, values, name):
     """Return (Container, whether it was made just now)."""
     containers = context.containers
+    if values["location"] is not None:
+        from udocker.store.located import located
+        return located(context.layout, values["location"]), False
     if values["pull"] == "reuse" and values["name"]:
         found = containers.lookup(values["name"])
         if found is not None:
@@ -96,6 +95,7 @@ def plan_for(context, spec, container, is_away=False, run=None):
     """
     from udocker.engine.choose import choose, wanted_mode
     from udocker.host import probe
+    from udocker.engine.base import forget_dead
     from udocker.host.facts import private_directory
     from udocker.host.tree import Root
     from udocker.run.plan import make_plan
@@ -106,13 +106,21 @@ def plan_for(context, spec, container, is_away=False, run=None):
     if run is not None:
         choice = choice._replace(engine=choice.engine.inside(run))
     config = container.config() if spec.metadata else None
-    if container.has_nvidia:
-        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
+    if container.has_moved_files:
+        from udocker.store import mountpoints
+        mountpoints.put_back(container)
+    if container.has_nvidia or spec.gpus:
+        spec = _with_driver(context, spec, container)
     tty = not is_away and os.isatty(0) and os.isatty(1)
     state = ""
-    if choice.engine.keeps_state:
+    if choice.engine.keeps_state or spec.tmpfs:
         state = private_directory(context.settings.tmpdir, context.facts.uid)
-        choice.engine.forget_dead(state)
+        forget_dead(state)
+    if run is not None and spec.tmpfs and not mode.startswith("R"):
+        from udocker.run.plan import scratch_binds
+        # those of the run, whose instance is called after who made them
+        spec = spec._replace(tmpfs=(), binds=spec.binds + scratch_binds(
+            spec.tmpfs, state, run.instance.rpartition("-")[2]))
     facts = context.facts._replace(pid=os.getpid())  # a keeper is another process than it was
     with Root(container.root) as root:
         plan = make_plan(spec, config, container, ContainerView(root), facts, choice,
@@ -130,6 +138,24 @@ def ready_for(context, spec, container, is_away=False, run=None):
     for warning in plan.warnings:
         context.output.warning(warning)
     return plan
+
+
+def _with_driver(context, spec, container):
+    """Return ``spec`` (ContainerSpec) with the driver's binds, and the processors of --gpus."""
+    try:
+        spec = spec._replace(binds=driver_binds(context, container) + spec.binds)
+    except NotFound as error:
+        if container.has_nvidia:
+            raise
+        context.output.warning("--gpus without effect: " + error.message)
+        return spec
+    chosen = [part[len("device="):].replace('"', "") for part in spec.gpus.split(";")
+              if part.startswith("device=")]
+    if spec.gpus.isdigit():
+        chosen = [",".join(str(number) for number in range(int(spec.gpus)))]
+    if chosen and not any(key == "CUDA_VISIBLE_DEVICES" for key, _ in spec.env):
+        spec = spec._replace(env=spec.env + (("CUDA_VISIBLE_DEVICES", chosen[0]),))
+    return spec
 
 
 def driver_binds(context, container):
@@ -221,28 +247,3 @@ def _labels(values):
         return {}
     from udocker.store.labels import parse_labels
     return parse_labels(values["label"], values["label_file"])
-
-
-def _read_env_file(path):
-    """Return [(key, value or None)] of a file in docker's syntax: KEY=VALUE or KEY, # comments."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue("cannot read --env-file %s: %s"
-                           % (quoted(path), getattr(error, "strerror", None) or "not UTF-8"))
-    entries = []
-    for line in lines:
-        line = line.lstrip()
-        if line and not line.startswith("#"):
-            entries.append(_variable(line))
-    return entries
-
-
-def _variable(text):
-    """Return (key, value, or None where the host's is to be copied) of ``KEY[=VALUE]``."""
-    key, equals, value = text.partition("=")
-    if not key or " " in key or "\0" in text or key[0].isdigit():
-        raise InvalidValue("invalid environment variable %s" % quoted(text),
-                           "write it as KEY=VALUE, or KEY to copy the host's")
-    return key, (value if equals else None)

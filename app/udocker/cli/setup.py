@@ -28,6 +28,7 @@ def setup(context, values, arguments):
             permissions.mend(container.root)
         if values["purge"]:
             from udocker.store import mountpoints
+            mountpoints.put_back(container)
             mountpoints.remove(container)
         if mode:
             switch(context, container, mode, values["force"])
@@ -48,6 +49,12 @@ def switch(context, container, mode, force):
         if lost:
             context.output.warning("%d programs were changed by others meanwhile: they work, but "
                                    "are not what they were, byte by byte" % lost)
+    if container.is_set_up_by_1_3:
+        from udocker.engine import former
+        former.restore(container, locator.patchelf().path)
+    elif not container.is_patched:
+        from udocker.engine import former
+        former.forget(container)
     if mode.startswith("F"):
         from udocker.engine.fakechroot import fakechroot_for
         guest = fakechroot_for(container, mode, locator).guest

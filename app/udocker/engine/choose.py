@@ -39,6 +39,11 @@ def choose(mode, reason, locator, probes, container):
                           % (container.id, container.mode),
                           "'udocker setup --execmode=%s %s' changes them back"
                           % (DEFAULT_MODE if mode == AUTO else mode, container.id))
+    if container is not None and container.is_set_up_by_1_3:
+        raise EngineError("container %s is set up for mode %s by udocker 1.3, in a way that works "
+                          "only there" % (container.id, container.mode),
+                          "'udocker setup --force --execmode=%s %s' puts that right"
+                          % (container.mode if mode == AUTO else mode, container.id))
     if mode == AUTO:
         return _best(locator, probes, container)
     if mode not in MODES:

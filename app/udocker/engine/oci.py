@@ -10,10 +10,8 @@ owners and ids that are not mapped (R2 with PRoot's seccomp filter, R3 without).
 import os
 import posixpath
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan
 from udocker.errors import InvalidValue
-from udocker.host.files import remove_tree
-from udocker.host.processes import is_alive
 from udocker.model.plan import PlannedFile
 from udocker.model.spec import Bind
 
@@ -43,16 +41,10 @@ class OciRuntime(Engine):
         Engine.__init__(self, program)
         self._proot = proot
 
-    @staticmethod
-    def forget_dead(state):
-        """Remove from the directory ``state`` (str) what a runtime that was killed left there.
-
-        What is there is called after a container and the process that became the runtime.
-        """
-        for name in os.listdir(state):
-            pid = name.rpartition("-")[2]
-            if pid.isdigit() and not is_alive(int(pid)):
-                remove_tree(os.path.join(state, name))
+    @property
+    def needs_keeper(self):
+        # only our crun sees to it that a signal ends who does not handle it (run/supervise.py)
+        return not (self.name == "crun" and self.program.origin == VERIFIED)
 
     def inside(self, run):
         return _Entry(self, run)
@@ -67,11 +59,13 @@ class OciRuntime(Engine):
         config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
         argv, file, reasons = self._command(launch, config)
         warnings = []
-        if launch.ports:
+        if launch.ports or launch.any_port:
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
-        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons)
+        # by its directory one knows that it belongs to the container (host/processes.py)
+        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons,
+                          launch.bundle)
 
     def _command(self, launch, config):
         """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""
@@ -152,7 +146,9 @@ def runtime_spec(launch, proot=None, may_filter=True):
         env += [] if may_filter else [("PROOT_NO_SECCOMP", "1")]
         tools = [_bind_mount(Bind(proot.path + part, inner + part, True)) for part in _PROOT_PARTS
                  if os.path.exists(proot.path + part)]
-    identity = launch.identity
+    identity, isolation = launch.identity, launch.isolation
+    namespaces = ["pid", "ipc", "uts", "mount", "user"]
+    namespaces += ["network"] if isolation.network == "none" else []
     return {
         "ociVersion": "1.0.2",
         "process": {
@@ -165,19 +161,20 @@ def runtime_spec(launch, proot=None, may_filter=True):
                              ("bounding", "effective", "permitted", "inheritable", "ambient")},
             "noNewPrivileges": True,
         },
-        "root": {"path": launch.root, "readonly": False},
+        "root": {"path": launch.root, "readonly": isolation.read_only},
         "hostname": launch.hostname,
-        "mounts": _own_mounts() + [_bind_mount(bind) for bind in launch.binds
-                                   if bind.target not in OWN_MOUNTS] + tools,
+        "mounts": _own_mounts(isolation.shm_size or SHM_SIZE)
+        + [_tmpfs_mount(mount) for mount in isolation.tmpfs]
+        + [_bind_mount(bind) for bind in launch.binds if bind.target not in OWN_MOUNTS] + tools,
         "linux": {
             "uidMappings": [{"containerID": identity.uid, "hostID": identity.host_uid, "size": 1}],
             "gidMappings": [{"containerID": identity.gid, "hostID": identity.host_gid, "size": 1}],
-            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "user")],
+            "namespaces": [{"type": kind} for kind in namespaces],
         },
     }
 
 
-def _own_mounts():
+def _own_mounts(shm_size):
     return [
         {"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
@@ -185,7 +182,7 @@ def _own_mounts():
         {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
          "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
         {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
-         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=" + SHM_SIZE]},
+         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=%s" % shm_size]},
         {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
          "options": ["nosuid", "noexec", "nodev"]},
         # sysfs can only be mounted by who owns the network namespace, and that is the host's
@@ -194,6 +191,14 @@ def _own_mounts():
     ]
 
 
+def _tmpfs_mount(mount):
+    # what docker has unless told otherwise; of two options that say the opposite the last counts
+    return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "nodev", "noexec", "mode=1777"] + list(mount.options)}
+
+
 def _bind_mount(bind):
+    # a device on a file system mounted nodev cannot be opened
+    flags = ["nosuid"] if bind.source.startswith("/dev/") else ["nosuid", "nodev"]
     return {"destination": bind.target, "type": "none", "source": bind.source,
-            "options": ["rbind", "nosuid", "nodev", "ro" if bind.read_only else "rw"]}
+            "options": ["rbind"] + flags + ["ro" if bind.read_only else "rw"]}

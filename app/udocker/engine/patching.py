@@ -40,7 +40,7 @@ _PLACES = (b"/etc/ld.so.cache", b"/etc/ld.so.preload", b"/etc/ld-musl-",
 
 #: A file to be patched: names (list of bytes: paths below the root that are hard links of one
 #: another), status (os.stat_result), elf (Elf).
-_Target = namedtuple("_Target", "names status elf")
+Target = namedtuple("Target", "names status elf")
 
 
 def require_patched(container):
@@ -50,7 +50,7 @@ def require_patched(container):
     if not container.is_patched or not os.path.exists(os.path.join(container.path, TIME)):
         raise EngineError("the programs of container %s have to be set up for this mode"
                           % container.id, again)
-    was = _read(container, PATH)
+    was = path_then(container)
     if was != container.path:
         raise EngineError("container %s was moved from %s, and its programs name that place; they "
                           "have to be set up again" % (container.id, quoted(was)), again)
@@ -58,7 +58,12 @@ def require_patched(container):
 
 def original_loader(container):
     """Return the loader (str: a path inside) that the programs named before, "" if they still do."""
-    return _read(container, ORIGINAL_LOADER)
+    return read(container, ORIGINAL_LOADER)
+
+
+def path_then(container):
+    """Return the directory (str) that ``container`` had when its programs were changed."""
+    return read(container, PATH)
 
 
 def patch(container, guest, patchelf):
@@ -67,10 +72,10 @@ def patch(container, guest, patchelf):
     loader = make_loader(container, guest)
     files.write_atomic(os.path.join(container.path, ORIGINAL_LOADER), os.fsencode(guest.loader))
     files.write_atomic(os.path.join(container.path, PATH), os.fsencode(container.path))
-    with _stage(container) as stage, open(os.path.join(container.path, UNDO), "ab") as undo:
-        targets = _targets(root, guest.architecture)
-        for start in range(0, len(targets), _BATCH):
-            _patch_batch(root, targets[start:start + _BATCH], stage, loader, patchelf, undo)
+    with stage(container) as place, open(os.path.join(container.path, UNDO), "ab") as undo:
+        found = targets(root, guest.architecture)
+        for start in range(0, len(found), _BATCH):
+            _patch_batch(root, found[start:start + _BATCH], place, loader, patchelf, undo)
     files.write_atomic(os.path.join(container.path, TIME), b"%d" % time.time())
 
 
@@ -80,15 +85,15 @@ def restore(container, patchelf):
     What was changed by programs inside since then cannot be undone byte by byte; patchelf takes our
     paths out of it. Returns how many files these were (int).
     """
-    _forget(container, TIME)
-    was = _read(container, PATH)
+    forget(container, TIME)
+    was = path_then(container)
     changed = 0
-    with _stage(container) as stage:
-        for record, kept in _records(os.path.join(container.path, UNDO)):
-            if not _undo(container.root, record, kept, stage):
+    with stage(container) as place:
+        for record, kept in records(os.path.join(container.path, UNDO)):
+            if not _undo(container.root, record, kept, place):
                 changed += _take_out(container.root, record, was, patchelf)
     for name in (LOADER, ORIGINAL_LOADER, PATH, UNDO):
-        _forget(container, name)
+        forget(container, name)
     return changed
 
 
@@ -110,7 +115,7 @@ def make_loader(container, guest):
 
 
 @contextlib.contextmanager
-def _stage(container):
+def stage(container):
     """An empty directory on the file system of ``container``, for the block."""
     path = os.path.join(container.path, _COPIES)
     files.remove_tree(path)  # of one that was killed
@@ -121,8 +126,9 @@ def _stage(container):
         files.remove_tree(path)
 
 
-def _targets(root, architecture):
-    """Return the _Targets below ``root``: the ELF files that a loader has to do with."""
+def targets(root, architecture):
+    """Return the Targets below ``root``: the ELF files that a loader has to do with, of one
+    ``architecture`` (str: GOARCH) or (None) of any."""
     found, by_inode = [], {}
     for directory, _, names in os.walk(os.fsencode(root)):
         for name in sorted(names):
@@ -142,8 +148,8 @@ def _targets(root, architecture):
                     elf = read_elf(file)
             except (OSError, UdockerError):
                 continue  # not readable or not whole: then no loader can do anything with it
-            if elf.is_dynamic and elf.architecture == architecture:
-                target = _Target([path[len(root) + 1:]], status, elf)
+            if elf.is_dynamic and architecture in (None, elf.architecture):
+                target = Target([path[len(root) + 1:]], status, elf)
                 found.append(target)
                 if status.st_nlink > 1:
                     by_inode[inode] = target.names
@@ -151,10 +157,8 @@ def _targets(root, architecture):
 
 
 def _patch_batch(root, batch, stage, loader, patchelf, undo):
-    """Patch the ``batch`` (list of _Target) in copies, write down the way back, put them in place."""
-    copies = [os.path.join(os.fsencode(stage), b"%d" % number) for number in range(len(batch))]
-    for target, copy in zip(batch, copies):
-        shutil.copyfile(_place(root, target.names[0]), copy)
+    """Patch the ``batch`` (list of Target) in copies, write down the way back, put them in place."""
+    copies = _copied(root, batch, stage)
     _run(patchelf, "--set-root-prefix", root, copies)
     programs = [copy for target, copy in zip(batch, copies) if target.elf.interpreter]
     if programs:
@@ -176,11 +180,11 @@ def _patch_batch(root, batch, stage, loader, patchelf, undo):
     undo.flush()
     os.fsync(undo.fileno())
     for target, copy in ready:
-        _put(root, target.names, copy, stat.S_IMODE(target.status.st_mode),
+        put(root, target.names, copy, stat.S_IMODE(target.status.st_mode),
              target.status.st_mtime_ns)
 
 
-def _put(root, names, path, mode, mtime_ns):
+def put(root, names, path, mode, mtime_ns):
     """Let the file ``path`` take the place of all ``names``, without changing what holds them."""
     os.chmod(path, mode)
     os.utime(path, ns=(mtime_ns, mtime_ns))
@@ -196,7 +200,7 @@ def _put(root, names, path, mode, mtime_ns):
     os.unlink(path)
 
 
-def _records(path):
+def records(path):
     """Yield (record, what it keeps (bytes)) of the file ``path``, the last first."""
     found = []
     try:
@@ -236,16 +240,40 @@ def _undo(root, record, kept, stage):
             file.write(piece)
     if checksum.hexdigest() != record["original"]:
         raise CorruptData("cannot undo the change of %s" % quoted(os.fsdecode(place)))
-    _put(root, [name for name in names if _is_same(_place(root, name), place)], copy,
+    put(root, [name for name in names if _is_same(_place(root, name), place)], copy,
          record["mode"], record["mtime_ns"])
     return True
+
+
+def restore_prefix(root, found, stage, prefix, patchelf):
+    """Take ``prefix`` (bytes: the path of a root) out of the files ``found`` (list of Target)."""
+    for start in range(0, len(found), _BATCH):
+        batch = found[start:start + _BATCH]
+        copies = _copied(root, batch, stage)
+        _run(patchelf, "--restore-root-prefix", os.fsdecode(prefix), copies)
+        for target, copy in zip(batch, copies):
+            put(root, target.names, copy, stat.S_IMODE(target.status.st_mode),
+                target.status.st_mtime_ns)
+
+
+def _copied(root, batch, stage):
+    """Return the paths (list of bytes) of copies of the ``batch`` (list of Target)."""
+    copies = [os.path.join(os.fsencode(stage), b"%d" % number) for number in range(len(batch))]
+    for target, copy in zip(batch, copies):
+        shutil.copyfile(_place(root, target.names[0]), copy)
+    return copies
 
 
 def _take_out(root, record, was, patchelf):
     """Take our paths out of a file that was changed since; return how many (0 or 1)."""
     place = _place(root, os.fsencode(record["names"][0]))
-    _run(patchelf, "--restore-root-prefix", was + "/ROOT", [place])
+    take_out(patchelf, was, place)
     return 1
+
+
+def take_out(patchelf, was, path):
+    """Let ``patchelf`` (str) take the container's directory of that time (str) out of a file."""
+    _run(patchelf, "--restore-root-prefix", was + "/ROOT", [path])
 
 
 def _is_same(path, other):
@@ -273,7 +301,7 @@ def _content(path):
         return file.read()
 
 
-def _read(container, name):
+def read(container, name):
     try:
         with open(os.path.join(container.path, name), "rb") as file:
             return os.fsdecode(file.read(1 << 16)).strip()
@@ -281,7 +309,7 @@ def _read(container, name):
         return ""
 
 
-def _forget(container, name):
+def forget(container, name):
     path = os.path.join(container.path, name)
     with tree.naming(path):
         try:

@@ -177,6 +177,34 @@ def is_alive(pid):
     return os.path.exists("/proc/%d" % pid)
 
 
+def first_inside(parent):
+    """Return the pid (int) of the child of the process ``parent`` (int) that is the first one of a
+    pid namespace (pid_namespaces(7)); None if there is no such child, or Linux is older than 4.1."""
+    for pid in _all():
+        fields = _status(pid)
+        numbers = fields.get("NSpid", "").split()
+        if fields.get("PPid") == str(parent) and numbers[1:] and numbers[-1] == "1":
+            return pid
+    return None
+
+
+def would_die(pid, number):
+    """Whether the signal ``number`` (int) would end the process ``pid`` (int), were it an ordinary
+    one: it does not handle, ignore or block it."""
+    fields = _status(pid)
+    masks = [int(fields.get(name, "0"), 16) for name in ("SigCgt", "SigIgn", "SigBlk")]
+    return bool(fields) and not any(mask >> number - 1 & 1 for mask in masks)
+
+
+def _status(pid):
+    """Return the fields (dict) of proc_pid_status(5), none if it ended."""
+    try:
+        with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as file:
+            return {line.partition(":")[0]: line.partition(":")[2].strip() for line in file}
+    except OSError:
+        return {}
+
+
 def _all():
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 

@@ -95,6 +95,14 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
             return "library/" + path
         return path
 
+    def paths_of(self, reference):
+        """Return the paths (list of str) at which ``reference`` may stand, the likeliest first."""
+        paths = [self.path_of(reference)]
+        if not reference.registry and paths[0] != reference.repository and not self.is_docker:
+            # --registry: a mirror of Docker Hub has library/, a registry of one's own has not
+            paths.append(reference.repository)
+        return paths
+
 
 def origin(url):
     """Return (scheme, host, port) of ``url``: what a credential and a cookie are bound to.

@@ -15,15 +15,16 @@ MAX_DRAINED = 64 * 1024
 class Response(object):
     """An answer whose body is still on the wire.
 
-    status (int), headers (case does not matter), origin ((scheme, host, port) of who answered).
+    status (int), headers (case does not matter), origin ((scheme, host, port) of who answered),
+    url (str): what was asked in the end, after redirects.
     """
 
-    def __init__(self, raw, where, stop=None):
+    def __init__(self, raw, url, where, stop=None):
         self._raw = raw
         self._stop = stop or Stop()
         self.status = raw.status
         self.headers = raw.headers
-        self.origin = where
+        self.url, self.origin = url, where
 
     def read(self, amount):
         """Return the next bytes, at most ``amount`` and fewer only at the end; b"" at the end.

@@ -114,13 +114,22 @@ def keep(plan, recorder, log, container, starting):
 
     log (store.log.LogWriter), container (Container), starting (Starting).
     """
+    try:
+        supervise.make_scratch(plan)
+        return _keep(plan, recorder, log, container, starting)
+    finally:
+        supervise.remove_scratch(plan)
+
+
+def _keep(plan, recorder, log, container, starting):
+    supervise.adopt_orphans(plan)
     forwarded = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     out, err = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         _become_engine(plan, recorder, out[1], err[1], starting, forwarded)
-    supervise.forward(pid, forwarded)
+    bury = supervise.forward(plan, pid, forwarded)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     os.close(out[1])
@@ -129,7 +138,7 @@ def keep(plan, recorder, log, container, starting):
     os.dup2(1, 2)
     os.chdir("/")  # a keeper is no reason for a file system to be busy
     _listen(pid, {out[0]: 0, err[0]: 1}, log, container, forwarded)
-    return supervise.bury(pid, recorder)
+    return bury(recorder)
 
 
 def _become_engine(plan, recorder, out, err, starting, blocked):

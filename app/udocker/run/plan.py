@@ -7,7 +7,7 @@ import os
 import posixpath
 
 from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
-from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFile
+from udocker.model.plan import EngineSettings, ExecutionPlan, Isolation, Launch, PlannedFile
 from udocker.model.reference import quoted
 from udocker.model.spec import Bind, UserSpec
 from udocker.run import identity
@@ -42,26 +42,49 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     who, files, auth_binds = _identity(spec, config, container, view, facts,
                                        choice.mode, reasons)
     binds += auth_binds
+    tmpfs, scratch = spec.tmpfs, ()
+    if not choice.mode.startswith("R"):  # without namespaces a directory has to do
+        tmpfs, scratch = (), scratch_binds(spec.tmpfs, state, facts.pid)
+        binds += scratch
+    named_files, named_binds = _resolver_files(spec, container, view, reasons)
+    files += named_files
+    binds = tuple(bind for bind in binds if bind.target not in
+                  [named.target for named in named_binds]) + named_binds
     env = _environment(spec, config, who, container, facts, choice.mode, settings, host_env,
                        warnings)
+    mountpoints = _mountpoints(binds, spec.tmpfs, view)
     cwd = _workdir(spec, config, env, view, binds, reasons)
+    if covering(cwd, binds) is None and cwd not in [path for path, _ in mountpoints] \
+            and view.kind(cwd, binds) is None:
+        mountpoints += ((cwd, True),)
     argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
     emulator = _emulator(program, config, binds, view, facts, choice.mode, host_env)
     if choice.mode.startswith("F"):
         program, argv = _loadable(program, argv, view, binds, choice.mode)
     launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
                     program, argv, env, cwd, binds, who,
-                    spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
+                    spec.hostname or ("" if choice.mode[0] in "PF" else facts.hostname),
                     _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink,
-                                   host_env))
+                                   settings.proot_noseccomp, settings.fakechroot_cmd_subst,
+                                   host_env),
+                    spec.any_port,
+                    Isolation(tmpfs, spec.read_only, spec.shm_size, spec.network))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
                          engine.env, engine.directory, tuple(files) + engine.files, binds,
-                         _mountpoints(binds, view), _cpus(spec.cpus),
+                         mountpoints, _cpus(spec.cpus), spec.limits,
+                         tuple(bind.source for bind in scratch),
                          tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
-                         launch)
+                         launch, choice.engine.needs_keeper)
+
+
+def scratch_binds(tmpfs, state, pid):
+    """Return the Binds of directories in ``state`` (str) that play ``tmpfs`` (tuple of Tmpfs) for the
+    run that process ``pid`` (int or str) made."""
+    return tuple(Bind("%s/tmpfs-%d-%s" % (state, number, pid), mount.target, False)
+                 for number, mount in enumerate(tmpfs))
 
 
 def _binds(spec, view, facts, settings, warnings):
@@ -71,6 +94,9 @@ def _binds(spec, view, facts, settings, warnings):
     for bind in asked:
         if view.host_kind(bind.source) is None:
             raise NotFound("invalid host volume path: %s does not exist" % quoted(bind.source))
+    for device in spec.devices:
+        if view.host_kind(device.source) not in ("other", "directory"):
+            raise NotFound("invalid device: %s is no device of this machine" % quoted(device.source))
     targets = set(bind.target for bind in asked)
     system = [Bind(path, path, False) for path in settings.sysdirs_list
               if spec.sysdirs and path not in targets and view.host_kind(path) is not None]
@@ -80,7 +106,7 @@ def _binds(spec, view, facts, settings, warnings):
         if len(kept) == len(binds):
             warnings.append("--novol %s: there is no such volume" % left_out)
         binds = kept
-    return tuple(binds)
+    return tuple(binds) + spec.devices
 
 
 def _identity(spec, config, container, view, facts, mode, reasons):
@@ -108,12 +134,9 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     files, binds = [], []
     for name, target, content in (("passwd", PASSWD, who.passwd), ("group", GROUP, who.group)):
         if content is not None:
-            # one file for each content, so that runs side by side never see each other's, and
-            # none has to be deleted afterwards
-            path = "%s/identity/%s-%d-%d-%08x" % (container.path, name, who.uid, who.gid,
-                                                  _checksum(content))
-            files.append(PlannedFile(name, content, path))
-            binds.append(Bind(path, target, False))
+            file = _kept_file(container, "%s-%d-%d" % (name, who.uid, who.gid), content)
+            files.append(file._replace(name=name))
+            binds.append(Bind(file.path, target, False))
             reasons.append((target, "a copy in which %s has the ids %d:%d"
                             % (who.name, who.uid, who.gid)))
         elif spec.host_auth:
@@ -121,9 +144,29 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     return who, files, tuple(binds)
 
 
-def _checksum(content):
+def _resolver_files(spec, container, view, reasons):
+    """Return (PlannedFiles, Binds that show them) of --add-host and --dns."""
+    if spec.resolver is None:
+        return [], ()
+    from udocker.model.resolver import HOSTS, RESOLV
+    before = view.read(HOSTS, MAX_ACCOUNTS_FILE) or view.read_host(HOSTS)
+    files, binds = [], []
+    for target, content in sorted(spec.resolver.files(before, view.read_host(RESOLV)).items()):
+        files.append(_kept_file(container, posixpath.basename(target), content))
+        binds.append(Bind(files[-1].path, target, False))
+        reasons.append((target, "a copy with what --add-host or --dns says"))
+    return files, tuple(binds)
+
+
+def _kept_file(container, name, content):
+    """Return the PlannedFile ``name`` (str) beside the root file system of ``container``.
+
+    One for each content, so that runs side by side never see each other's, and none has to be
+    deleted afterwards.
+    """
     from binascii import crc32
-    return crc32(content) & 0xffffffff
+    path = "%s/identity/%s-%08x" % (container.path, name, crc32(content) & 0xffffffff)
+    return PlannedFile(name, content, path)
 
 
 def _environment(spec, config, who, container, facts, mode, settings, host_env, warnings):
@@ -160,7 +203,11 @@ def _workdir(spec, config, env, view, binds, reasons):
         if not asked.startswith("/"):
             asked = "/" + asked
         path = posixpath.normpath(asked)
-        if view.kind(path, binds) != "directory":
+        kind = "directory" if path in [mount.target for mount in spec.tmpfs] \
+            else view.kind(path, binds)
+        if kind is None and covering(path, binds) is None:
+            reasons.append(("working directory " + path, "made, because it is not there"))
+        elif kind != "directory":
             raise NotFound("invalid working directory: %s is no directory in the container"
                            % quoted(asked), "make it, mount it with -v, or choose another with -w")
         return path
@@ -249,12 +296,13 @@ def _loadable(program, argv, view, binds, mode):
     raise CommandNotExecutable("cannot execute %s: too many interpreters" % quoted(program))
 
 
-def _mountpoints(binds, view):
+def _mountpoints(binds, tmpfs, view):
     """Return (path, is it a directory) of the targets that the root file system lacks."""
-    missing = []
+    places = [mount.target for mount in tmpfs]
+    missing = [(place, True) for place in places if view.kind(place, ()) is None]
     for position, bind in enumerate(binds):
         others = binds[:position] + binds[position + 1:]
-        if view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
+        if bind.target not in places and view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
             missing.append((bind.target, view.host_kind(bind.source) == "directory"))
     return tuple(missing)
 

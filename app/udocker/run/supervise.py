@@ -9,8 +9,11 @@ import os
 import sys
 
 from udocker.errors import EngineError, HostError
-from udocker.host import files, tree
+from udocker.host import files, processes, tree
 from udocker.model.reference import quoted
+
+#: prctl(2)
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def replace_process(plan, recorder):
@@ -18,6 +21,10 @@ def replace_process(plan, recorder):
 
     recorder (store.runs.Recorder): writes down that it runs, if it can.
     """
+    if plan.scratch or plan.needs_keeper:  # somebody has to stay
+        status = run(plan, recorder)
+        sys.stdout.flush()
+        os._exit(status)
     argv = _prepare(plan)
     _record(recorder)
     _execute(plan, argv)
@@ -25,9 +32,32 @@ def replace_process(plan, recorder):
 
 def run(plan, recorder):
     """Run ``plan`` (ExecutionPlan) in a child; return its exit status (int) as a shell tells it."""
+    try:
+        make_scratch(plan)
+        return _run(plan, recorder)
+    finally:
+        remove_scratch(plan)
+
+
+def make_scratch(plan):
+    """Make the directories that only this run of ``plan`` (ExecutionPlan) has."""
+    for path in plan.scratch:
+        with tree.naming(path):
+            os.mkdir(path, 0o700)
+
+
+def remove_scratch(plan):
+    """Remove what ``make_scratch`` made, and all that the run has left there."""
+    for path in plan.scratch:
+        files.remove_tree(path)
+
+
+def _run(plan, recorder):
     import signal
     argv = _prepare(plan)
-    forwarded = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    adopt_orphans(plan)
+    forwarded = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    from_terminal = [signal.SIGINT, signal.SIGQUIT]
     # blocked until the child's pid is known, so that none is lost
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     pid = os.fork()
@@ -38,39 +68,64 @@ def run(plan, recorder):
             _record(recorder)
             _execute(plan, argv)
         except (EngineError, HostError) as error:
-            sys.stderr.write("Error: %s\n" % error.message)
+            sys.stderr.write("Error: %s%s\n" % (
+                error.message, " (%s)" % error.hint if error.hint else ""))
         finally:
             os._exit(status)
+    if plan.directory:
+        os.chdir(plan.directory)  # who asks which processes belong to the container finds us there
 
-    forward(pid, forwarded)
-    # a terminal sends these to the child too, which decides what they mean
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    bury = forward(plan, pid, forwarded, from_terminal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
-    return bury(pid, recorder)
+    return bury(recorder)
 
 
-def forward(pid, numbers):
-    """Let the signals ``numbers`` (of int) that this process gets go to its child ``pid`` (int)."""
+def forward(plan, pid, forwarded, from_terminal=()):
+    """Let signals that this process gets go to its child ``pid`` (int), which runs ``plan``; return
+    the function that waits for its end, given a Recorder, and returns its exit status (int).
+
+    forwarded (sequence of int); from_terminal (sequence of int): the child gets these by itself.
+    The kernel spares the first process of a pid namespace from signals that it has no handler for,
+    so that "sleep 100" would outlive a batch system's SIGTERM where the runtime does not see to it
+    (ours does, runC does not): such a process gets SIGKILL, and the status tells the signal.
+    """
     import signal
+    ended_by = []
 
     def send(number, _frame):
+        first = processes.first_inside(pid)
         try:
-            os.kill(pid, number)
+            if first is not None and processes.would_die(first, number):
+                ended_by.append(number)
+                os.kill(first, signal.SIGKILL)
+            elif number not in from_terminal:
+                os.kill(pid, number)
         except ProcessLookupError:
             pass  # it has just ended
 
-    for number in numbers:
+    for number in tuple(forwarded) + tuple(from_terminal):
         signal.signal(number, send)
 
+    def bury(recorder):
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        status = info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
+        first = processes.first_inside(os.getpid()) if plan.needs_keeper else None
+        if first is not None:  # its runtime was killed; all that is in there ends with it
+            os.kill(first, signal.SIGKILL)
+            os.waitpid(first, 0)
+        if ended_by and status == 128 + signal.SIGKILL:
+            status = 128 + ended_by[0]
+        recorder.end(pid, status)
+        os.waitpid(pid, 0)
+        return status
+    return bury
 
-def bury(pid, recorder):
-    """Return the exit status (int) of the child ``pid`` (int), which has ended, and write it down."""
-    info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    status = info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
-    recorder.end(pid, status)
-    os.waitpid(pid, 0)
-    return status
+
+def adopt_orphans(plan):
+    """See to it that what the engine of ``plan`` leaves behind when it is killed becomes ours."""
+    if plan.needs_keeper:
+        import ctypes
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def become(plan, recorder, started):
@@ -136,7 +191,20 @@ def _nameless(file, plan):
     return fd
 
 
+def _limit(limits):
+    import resource
+    for limit in limits:
+        try:
+            resource.setrlimit(getattr(resource, "RLIMIT_" + limit.name.upper()),
+                               (limit.soft, limit.hard))
+        except (AttributeError, ValueError, OSError) as error:
+            raise HostError("cannot set the limit %s=%d:%d: %s" % (tuple(limit) + (error,)),
+                            "who is not root can only lower limits; 'ulimit -a -H' shows them")
+
+
 def _execute(plan, argv):
+    if plan.limits:
+        _limit(plan.limits)
     sys.stdout.flush()
     sys.stderr.flush()
     # what Python ignores stays ignored across execve, and then "yes | head" would not end; the

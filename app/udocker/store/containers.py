@@ -55,6 +55,17 @@ class Container(namedtuple("Container", "id path names")):
         """Whether its programs are not those of its image (engine/patching.py)."""
         return os.path.exists(self.path + "/patch.undo")
 
+    @property
+    def is_set_up_by_1_3(self):
+        """Whether udocker 1.3.x has set it up for an F mode (engine/former.py)."""
+        return self.mode.startswith("F") and not self.is_patched \
+            and os.path.exists(self.path + "/ld.lib.dirs")
+
+    @property
+    def has_moved_files(self):
+        """Whether udocker 1.3.x has moved files out of ROOT (store/mountpoints.py)."""
+        return os.path.isdir(self.path + "/.bind_orig_files")
+
     def config(self):
         """Return the ImageConfig in its container.json; NotFound or CorruptData."""
         path = self.path + "/container.json"
@@ -104,7 +115,9 @@ class ContainerStore(object):
         """Return the Container with the id, unique start of an id, or name ``text``; or NotFound."""
         container = self.lookup(text)
         if container is None:
-            raise NotFound("container %s not found" % quoted(text), "see 'udocker ps'")
+            # both phrases are looked for by programs that call us
+            raise NotFound("container %s not found: invalid container id or name" % quoted(text),
+                           "see 'udocker ps'")
         return container
 
     def lookup(self, text):

@@ -10,11 +10,14 @@ import os
 
 from udocker.errors import AlreadyExists, CorruptData, NotFound, Refused, UdockerError
 from udocker.host import files, tree
-from udocker.model.reference import Digest, quoted
+from udocker.model.reference import DEFAULT_TAG, Digest, quoted
 from udocker.store.debris import PARTIAL, sweep
 from udocker.store.stored import StoredImage, names_in, read_document
 
 _CHUNK = 1 << 20
+#: Digits of an id without which it could as well be a name that was mistyped.
+MIN_ID_LENGTH = 3
+_HEX = frozenset("0123456789abcdef")
 
 
 class ImageStore(object):
@@ -29,9 +32,13 @@ class ImageStore(object):
         return sorted(self._walk(self._repos, ""))
 
     def find(self, reference):
-        """Return the StoredImage that ``reference`` (ImageReference) means, or NotFound."""
+        """Return the StoredImage that ``reference`` (ImageReference) means, by name or by id (see
+        with_id); or NotFound."""
         image = self.lookup(reference)
         if image is None:
+            same = self.with_id(reference)
+            if same:
+                return same[0]
             raise NotFound("image not found: %s" % quoted(str(reference)),
                            "'udocker pull %s' gets it" % str(reference))
         return image
@@ -43,6 +50,30 @@ class ImageStore(object):
             if _is_tag_directory(path):
                 return StoredImage(name, reference.version, path)
         return None
+
+    def with_id(self, reference):
+        """Return the StoredImages (list) whose id begins as ``reference`` (ImageReference) spells it.
+
+        ``sha256:<hex>`` or ``<hex>``, three digits or more: they are one image with several names.
+        Refused if they are several images.
+        """
+        start = reference.tag if reference.repository == "sha256" else \
+            reference.repository if reference.tag == DEFAULT_TAG else ""
+        if reference.registry or reference.digest or len(start) < MIN_ID_LENGTH \
+                or not _HEX.issuperset(start):
+            return []
+        found = {}
+        for image in self.list():
+            try:
+                identity = image.id().hex
+            except UdockerError:
+                continue  # a damaged image has no id
+            if identity.startswith(start):
+                found.setdefault(identity, []).append(image)
+        if len(found) > 1:
+            raise Refused("%s is the start of %d image ids" % (quoted(start), len(found)),
+                          "give more of it")
+        return found.popitem()[1] if found else []
 
     def has_blob(self, descriptor):
         """Whether the blob of ``descriptor`` is here with the right size.
@@ -76,24 +107,29 @@ class ImageStore(object):
 
         report: called, if given, with the bytes (int) stored so far.
         """
-        import hashlib
-        checksum = hashlib.sha256()
-        size = 0
+        def fill(file):
+            for chunk in iter(lambda: source.read(_CHUNK), b""):
+                file.write(chunk)
+                if report is not None:
+                    report(file.size)
+        return self.write_blob(fill)
+
+    def write_blob(self, fill):
+        """Store what the function ``fill`` writes to the binary file that it is given.
+
+        Returns (Digest, size in bytes).
+        """
         partial = self._partial("new")
         try:
             with tree.naming(self._layers), open(partial, "wb") as file:
-                for chunk in iter(lambda: source.read(_CHUNK), b""):
-                    checksum.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
-                    if report is not None:
-                        report(size)
-            digest = Digest("sha256", checksum.hexdigest())
+                hashed = _Hashed(file)
+                fill(hashed)
+            digest = Digest("sha256", hashed.checksum.hexdigest())
             self.publish_blob(partial, digest)
         except BaseException:
             files.remove_tree(partial)
             raise
-        return digest, size
+        return digest, hashed.size
 
     def link_blob(self, path, digest):
         """Let the verified file ``path`` (str) be the blob ``digest`` too; False if it cannot be."""
@@ -251,6 +287,19 @@ class ImageStore(object):
             else:
                 for image in self._walk(child, name + "/" + entry if name else entry):
                     yield image
+
+
+class _Hashed(object):
+    """A file to write to that counts and hashes; checksum (a hash), size (int) so far."""
+
+    def __init__(self, file):
+        import hashlib
+        self.checksum, self.size, self._file = hashlib.sha256(), 0, file
+
+    def write(self, data):
+        self._file.write(data)
+        self.checksum.update(data)
+        self.size += len(data)
 
 
 def _is_tag_directory(path):

@@ -38,9 +38,9 @@ chmod +x cc
 # --- busybox: a shell, and what the tests say in it -----------------------------------------------
 cp -R "$SRC/busybox" busybox
 make -C busybox allnoconfig > /dev/null
-for option in ASH ASH_ECHO ASH_GETOPTS ASH_PRINTF ASH_TEST CAT CHMOD CP ECHO ENV FALSE FEATURE_LS_USERNAME \
-	FEATURE_STAT_FORMAT FEATURE_TAR_CREATE FIND GREP ID LFS LN LS MKDIR MKTEMP MV PWD READLINK REALPATH RM RMDIR SED \
-	SH_IS_ASH SORT STAT TAR TEST TOUCH TRUE WC WHOAMI; do
+for option in ASH ASH_CMDCMD ASH_ECHO ASH_GETOPTS ASH_PRINTF ASH_TEST CAT CHMOD CP ECHO ENV FALSE FEATURE_LS_USERNAME \
+	FEATURE_SH_MATH FEATURE_STAT_FORMAT FEATURE_TAR_CREATE FIND GREP HEAD ID LFS LN LS MKDIR MKTEMP MV PWD READLINK \
+	REALPATH RM RMDIR SED SEQ SH_IS_ASH SLEEP SORT STAT TAIL TAR TEST TOUCH TRUE WC WHOAMI YES; do
 	sed -i "s/^# CONFIG_$option is not set$/CONFIG_$option=y/" busybox/.config
 done
 yes '' | make -C busybox oldconfig > /dev/null
@@ -55,4 +55,6 @@ done
 # As programs built with musl before 1.2.4 do, it calls open64 and fopen64, which only the loader still knows.
 echo 'int open64(void) { return 0; } int fopen64(void) { return 0; }' | ./cc $CFLAGS -fPIC -shared -nostdlib -Wl,-soname,libc.64.so -x c - -o lib64.so
 ./cc $CFLAGS -O1 -Wall -Werror "$ENGINE_DIR/calls.c" -o "$OUT/root/bin/calls" -L. -l64
+# Several at once, as programs make them.
+./cc $CFLAGS -O1 -Wall -Werror "$ENGINE_DIR/program.c" -o "$OUT/root/bin/program"
 echo 'int answer(void) { return 42; }' | ./cc $CFLAGS -fPIC -shared -nostdlib -x c - -o "$OUT/root/lib/libanswer.so"

@@ -1,4 +1,4 @@
-"""crun as an ordinary user: one id, no cgroups, its configuration from a file without a name."""
+"""crun and runC as an ordinary user: one id, no cgroups; crun's configuration from a file without a name."""
 import json
 import os
 import subprocess
@@ -27,16 +27,30 @@ def configuration(root, arguments):
     }
 
 
-@pytest.fixture
-def run(crun, guest_root, tmp_path):
+def run_crun(program, config, tmp_path, **options):
+    with tempfile.TemporaryFile(dir=str(tmp_path)) as file:  # it has no name
+        file.write(config)
+        file.flush()
+        return subprocess.run(
+            [program, "--root", str(tmp_path / "state"), "--cgroup-manager=disabled", "run", "--bundle", str(tmp_path),
+             "--config", "/proc/self/fd/%d" % file.fileno(), "test-%d" % os.getpid()],
+            pass_fds=(file.fileno(),), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+
+
+def run_runc(program, config, tmp_path, **options):
+    (tmp_path / "config.json").write_bytes(config)
+    return subprocess.run(
+        [program, "--root", str(tmp_path / "state"), "--rootless", "true", "run", "--bundle", str(tmp_path),
+         "test-%d" % os.getpid()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+
+
+@pytest.fixture(params=[run_crun, run_runc], ids=["crun", "runc"])
+def run(request, crun, runc, guest_root, tmp_path):
+    program = crun if request.param is run_crun else runc
+
     def start(*arguments, **options):
-        with tempfile.TemporaryFile(dir=str(tmp_path)) as file:  # it has no name
-            file.write(json.dumps(configuration(guest_root, list(arguments))).encode())
-            file.flush()
-            return subprocess.run(
-                [crun, "--root", str(tmp_path / "state"), "--cgroup-manager=disabled", "run", "--bundle", str(tmp_path),
-                 "--config", "/proc/self/fd/%d" % file.fileno(), "test-%d" % os.getpid()],
-                pass_fds=(file.fileno(),), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+        config = json.dumps(configuration(guest_root, list(arguments))).encode()
+        return request.param(program, config, tmp_path, **options)
     return start
 
 
@@ -55,6 +69,7 @@ def test_what_the_first_process_leaves_behind_ends_with_it(run):
     assert run("/guest", "leave", "30000", "3").returncode == 3
 
 
+@pytest.mark.parametrize("run", [run_crun], ids=["crun"], indirect=True)  # runC's is 1 for both
 def test_127_where_there_is_no_such_command_and_126_where_it_cannot_be_executed(run, guest_root):
     path = os.path.join(guest_root, "file")
     with open(path, "w") as file:
@@ -70,7 +85,12 @@ def test_no_state_is_left_behind(run, tmp_path):
     assert os.listdir(str(tmp_path / "state")) == []
 
 
-def test_what_is_built_in(crun, tmp_path):
+def test_what_is_built_into_crun(crun, tmp_path):
     # --root: without it even this wants a directory in /run that may be written
     said = subprocess.run([crun, "--root", str(tmp_path), "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
     assert "crun version 1.21" in said and "+CAP" in said and "+SECCOMP" in said
+
+
+def test_what_is_built_into_runc(runc):
+    said = subprocess.run([runc, "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
+    assert "runc version 1.3.6" in said and "spec: 1.2" in said
