@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.fakes import images
+from tests.fakes.logins import basic
 from tests.fakes.registry import FakeRegistry
 
 LAYERS = [images.layer({"etc/": images.DIRECTORY, "etc/motd": b"hello\n"}),
@@ -70,7 +71,8 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     assert (tmp_path / "copy" / "manifest.json").read_bytes() == IMAGE.manifest
     # once more: nothing is sent; and to a neighbour: what is there is mounted
     again = udocker("push", "-q", source, target)
-    assert again.out == IMAGE.digest + "\n" and again.err.count("already there") == 3, again
+    assert (again.out, again.err) == (IMAGE.digest + "\n", "")
+    assert udocker("push", source, target).err.count("already there") == 3
     udocker.ok("tag", source, target)
     neighbour = udocker("push", target, "docker://%s/team/neighbour" % real.host)
     assert neighbour.out.startswith("latest: digest: " + IMAGE.digest), neighbour
@@ -80,7 +82,9 @@ def test_what_was_pulled_is_pushed_byte_for_byte(udocker, registry, real, tmp_pa
     # and back again, by digest
     udocker.ok("rmi", source)
     udocker.ok("rmi", target)
-    udocker.ok("pull", "%s/team/copy@%s" % (real.host, IMAGE.digest))
+    by_digest = "%s/team/copy@%s" % (real.host, IMAGE.digest)
+    udocker.ok("pull", by_digest)
+    assert udocker.ok("push", by_digest).startswith(IMAGE.digest + ": digest: " + IMAGE.digest)
 
 
 def test_what_was_loaded_imported_and_of_1_3_is_pushed(udocker, real, demo_archive, tmp_path):
@@ -173,6 +177,25 @@ def test_a_damaged_layer_and_a_registry_that_lies(udocker, registry):
     os.unlink(path)
     missing = udocker("push", name)
     assert missing.status == 125 and "lacks the layer" in missing.err
+
+
+def test_other_programs_and_udocker_share_logins(udocker, real, tmp_path):
+    log_in(udocker, real.host)
+    images.push(real.base, "shared", "latest", IMAGE, basic("ann", SECRET))
+    clean = {"HOME": udocker.home, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
+    name = real.host + "/shared"
+    words = ["skopeo", "inspect", "--raw", "--tls-verify=false", "docker://" + name]
+    skopeo("--version")
+    assert subprocess.check_output(words, env=clean) == IMAGE.manifest
+    udocker.ok("logout", real.host)
+    assert subprocess.call(words, env=clean, stderr=subprocess.DEVNULL) != 0
+    theirs = dict(clean, REGISTRY_AUTH_FILE=str(tmp_path / "auth.json"))
+    subprocess.run(["skopeo", "login", "--tls-verify=false", "-u", "ann", "--password-stdin", real.host],
+                   input=SECRET.encode(), env=theirs, stdout=subprocess.DEVNULL, check=True)
+    udocker.ok("pull", "--authfile", tmp_path / "auth.json", name)
+    udocker.ok("logout", "--authfile", tmp_path / "auth.json", real.host)
+    assert subprocess.call(["skopeo", "logout", real.host], env=theirs, stderr=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL) != 0, "there is nothing left to forget"
 
 
 # manifest inspect

@@ -92,6 +92,27 @@ def test_files_that_nobody_could_use_are_mended(udocker):
     assert os.stat(root + "/locked/script").st_mode & 0o777 == 0o755
 
 
+def test_files_of_our_subordinate_ids_become_ours(udocker):
+    root = root_of(udocker)
+    os.makedirs(root + "/given/below")
+    for name in ("given/file", "given/below/file"):
+        open(os.path.join(root, name), "w").close()
+    done = subprocess.run(["unshare", "--map-root-user", "--map-auto", "sh", "-c",
+                           "chmod 600 given/file; chown -R 33:44 given; chmod 700 given/below"],
+                          cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        pytest.skip("no subordinate ids, or no newuidmap or unshare that can use them: %s"
+                    % done.stdout.decode("utf-8", "replace").strip())
+    assert os.stat(root + "/given/file").st_uid != os.getuid()
+    done = udocker("setup", "--fixperm", "c", env={"PATH": "/nonexistent"})
+    assert done.status == 125 and done.err.count("\n") == 1 and "package uidmap" in done.err
+    udocker.ok("setup", "--fixperm", "c")
+    for name in ("given", "given/file", "given/below", "given/below/file"):
+        status = os.stat(os.path.join(root, name))
+        assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
+    udocker.ok("rm", "c")
+
+
 def test_root_inside_may_give_files_away_under_the_proot_of_r2(udocker):
     script = "touch /tmp/f && chown 33:33 /tmp/f && echo given"
     assert udocker.ok("-q", "run", "--execmode=R2", "c", "sh", "-c", script) == "given\n"

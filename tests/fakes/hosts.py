@@ -55,6 +55,9 @@ class FakeView(object):
     def read_host(self, path):
         return HOST_ACCOUNTS[path]
 
+    def allows(self, what):
+        return True
+
     def architecture(self, path, binds):
         return self._architecture
 

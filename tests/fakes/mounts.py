@@ -1,8 +1,9 @@
 """Run a program for which a directory is mounted as an administrator might have it.
 
-usage: python3 mounts.py noexec|ro|dead DIRECTORY PROGRAM [ARGUMENT...]
+usage: python3 mounts.py noexec|ro|dead|small|theirs DIRECTORY PROGRAM [ARGUMENT...]
 
-noexec, ro: with that flag. dead: a file system whose server answers nothing. All of it happens in
+noexec, ro: with that flag. dead: a file system whose server answers nothing. small: an empty one of
+5 MB. theirs: the root file system of this machine, which belongs to somebody else. All of it happens in
 namespaces of this process, which stays the user that it was, and is gone with it.
 """
 
@@ -43,7 +44,12 @@ def change(kind, directory):
         options = "fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (fd, os.getuid(), os.getgid())
         mount(b"dead", directory, b"fuse", 0, options.encode("ascii"))
         return
-    mount(os.fsencode(directory), directory, None, MS_BIND | MS_REC)
+    if kind == "small":
+        mount(b"tmpfs", directory, b"tmpfs", 0, b"size=5m,mode=700")
+        return
+    mount(b"/" if kind == "theirs" else os.fsencode(directory), directory, None, MS_BIND | MS_REC)
+    if kind == "theirs":
+        return
     there = os.statvfs(directory).f_flag
     flags = sum(flag for bit, flag in KEPT if there & bit)
     mount(None, directory, None, MS_BIND | MS_REMOUNT | flags | FLAGS[kind])

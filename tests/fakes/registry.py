@@ -89,6 +89,8 @@ class FakeRegistry(object):
                     continue
                 if fault.only_range and "range" not in request.headers:
                     continue
+                if fault.only_login and "authorization" not in request.headers:
+                    continue
                 if fault.method not in (None, request.method):
                     continue
                 if fault.times is not None:
@@ -158,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
                           {name.lower(): value for name, value in self.headers.items()}, b"")
         registry = self.server.registry
         fault = registry.take_fault(request)
+        if fault.wait:
+            threading.Event().wait(fault.wait)
         if fault.cut_request is not None:
             registry.uploads.part(self.path, self.rfile.read(fault.cut_request))
             with registry.lock:

@@ -12,7 +12,7 @@ from udocker.registry import push
 from udocker.registry.credentials import Credential
 from udocker.registry.parallel import Stop
 from udocker.registry.push import MOUNTED, SENT, THERE, Uploader
-from udocker.registry.retry import Retries
+from udocker.registry.retry import Retries, Timeouts
 from tests.fakes.images import digest_of
 from tests.fakes.logins import TokenAuth
 from tests.fakes.registry import FakeRegistry
@@ -316,6 +316,21 @@ def test_a_registry_that_cannot_count_does_not_hold_us_up(registry, span, messag
     with pytest.raises(RegistryError, match=message):
         upload(registry)
     assert len(registry.requests) < 12
+
+
+def test_a_slow_registry_is_waited_for(registry):
+    """It takes the bytes later than a connection may take, and answers later than others do."""
+    data = LARGE * 6  # more than the kernel keeps for it meanwhile
+    registry.fault(UPLOADS, method="PATCH", times=1, wait=0.8)
+    registry.fault("digest=", method="PUT", times=1, wait=1.5)
+    assert upload(registry, data, timeouts=Timeouts(0.3, 1.0)) == SENT and has(registry, data)
+    assert methods(registry) == ["HEAD", "POST", "PATCH", "PUT"]
+
+
+def test_a_registry_that_never_answers_is_given_up(registry):
+    registry.fault(UPLOADS, method="PATCH", wait=0.6)
+    with pytest.raises(RegistryError, match="no answer in time"):
+        upload(registry, retries=Retries(2, 0.0, 0.0), timeouts=Timeouts(0.2, 0.2))
 
 
 def test_a_stop_ends_an_upload(registry):

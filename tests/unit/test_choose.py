@@ -10,8 +10,8 @@ from udocker.host.probe import Probe
 class Probes(object):
     """A machine that allows what it is told to."""
 
-    def __init__(self, namespaces=True, ptrace=True):
-        self._namespaces, self._ptrace = namespaces, ptrace
+    def __init__(self, namespaces=True, ptrace=True, seccomp=True):
+        self._namespaces, self._ptrace, self._seccomp = namespaces, ptrace, seccomp
 
     def user_namespaces(self):
         return Probe(self._namespaces, "namespaces: %s" % self._namespaces)
@@ -21,6 +21,15 @@ class Probes(object):
 
     def ptrace(self):
         return Probe(self._ptrace, "ptrace: %s" % self._ptrace)
+
+    def seccomp_is_doubtful(self):
+        return not self._seccomp
+
+    def seccomp(self):
+        return Probe(self._seccomp, "seccomp: %s" % self._seccomp)
+
+    def executes(self, architecture):
+        return Probe(architecture == "amd64", "another processor")
 
 
 class Engines(object):
@@ -65,6 +74,25 @@ def test_auto_takes_the_fastest_that_works_and_says_why(probes, engines, mode):
     assert choice.reasons[0][0] == "mode " + mode
     if mode == "P1":
         assert choice.reasons[1][0] == "not mode R1" and choice.reasons[1][1]
+
+
+class Foreign(object):
+    """A container whose image is for ``architecture``."""
+
+    is_patched = is_set_up_by_1_3 = False
+
+    def __init__(self, architecture):
+        self._architecture = architecture
+
+    def config(self):
+        return hosts.config_of({"architecture": self._architecture, "os": "linux"})
+
+
+@pytest.mark.parametrize("architecture, mode", [("amd64", "R1"), ("arm64", "P1")])
+def test_auto_takes_for_another_processor_the_mode_that_an_emulator_can_work_in(architecture, mode):
+    choice = choose("auto", "asked", ALL, Probes(), Foreign(architecture))
+    assert choice.mode == mode
+    assert mode == "R1" or choice.reasons[1] == ("not mode R1", "another processor")
 
 
 def test_where_nothing_works_each_reason_is_told():

@@ -11,6 +11,11 @@ from udocker.engine import gpu
 from udocker.errors import NotFound
 from udocker.host.tree import Root
 
+#: (GOARCH, e_machine, bits, directory): those that there are engines for.
+ARCHITECTURES = [("amd64", 62, 64, "x86_64-linux-gnu"), ("386", 3, 32, "i386-linux-gnu"),
+                 ("arm64", 183, 64, "aarch64-linux-gnu"),
+                 ("ppc64le", 21, 64, "powerpc64le-linux-gnu")]
+
 
 def library(machine=62, bits=64):
     """The start of a shared library for the processor ``machine`` (ELF's e_machine)."""
@@ -65,6 +70,17 @@ def test_the_libraries_of_the_driver_are_shown_where_the_container_looks(driver)
 def test_other_distributions_have_other_directories(driver, made, expected):
     (driver[2] / made).mkdir(parents=True)
     assert os.path.dirname(binds(driver)[0].target) == expected
+
+
+@pytest.mark.parametrize("architecture, machine, bits, directory", ARCHITECTURES)
+def test_each_architecture_has_its_libraries_and_its_place(driver, architecture, machine, bits,
+                                                           directory):
+    for _, number, size, name in ARCHITECTURES:  # one driver for all, in one directory
+        (driver[1] / ("libcuda.so.1." + name)).write_bytes(library(number, size))
+    (driver[2] / "usr/lib" / directory).mkdir(parents=True)
+    targets = [bind.target for bind in binds(driver, architecture)]
+    inside = "/usr/lib/%s/libcuda.so.1." % directory
+    assert [path for path in targets if path.startswith(inside)] == [inside + directory]
 
 
 def test_a_driver_for_another_processor_is_none(driver):

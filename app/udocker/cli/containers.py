@@ -17,8 +17,7 @@ def create(context, values, arguments):
     store = context.containers
     wanted = _name_to_give(store, values)
     image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning,
-                                 context.decoders)
+    container = create_container(store, image, wanted, context.output, context.decoders)
     add_labels(container, labels)
     context.output.result(container.id)
 

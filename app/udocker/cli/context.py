@@ -118,8 +118,8 @@ class Context(object):
         return Locator(self.settings, self.engines, self._autoinstall,
                        os.path.join(layout.lib, "contained-proots"))
 
-    def _autoinstall(self, is_needed):
+    def _autoinstall(self, is_needed, architecture=None):
         """Install engines for a run, where the configuration does not forbid it."""
         if self.settings.autoinstall:
             from udocker.cli.install import install_for_run
-            install_for_run(self, is_needed)
+            install_for_run(self, is_needed, architecture)

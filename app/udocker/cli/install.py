@@ -32,14 +32,17 @@ def install(context, values, arguments):
         raise failures[0]
 
 
-def install_for_run(context, is_needed):
-    """Install this machine's engines for a run.
+def install_for_run(context, is_needed, architecture=None):
+    """Install the engines of ``architecture`` (str: GOARCH; None: this machine's) for a run.
 
     is_needed (bool): there are none, so take them from wherever this program knows. If there are
     some, newer ones are installed if that costs no network, and if it fails the old ones will do.
     """
     from udocker.engine.release import machine_of, own
-    installation = _Installation(context, own(), machine_of(context.facts.engine_architecture))
+    from udocker.host.facts import ENGINE_ARCHITECTURES
+    name = ENGINE_ARCHITECTURES.get(architecture, architecture) \
+        or context.facts.engine_architecture
+    installation = _Installation(context, own(), machine_of(name))
     if is_needed:
         installation.run_if_known()
         return

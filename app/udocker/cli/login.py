@@ -21,7 +21,8 @@ def login(context, values, arguments):
     if not confirmed:
         context.output.warning("%s asks nobody for a password, so this one could not be checked"
                                % endpoint.name)
-    kept = _logins(context, values).keep(endpoint.host, credential)
+    is_named = bool(values["authfile"] or context.environ.get("REGISTRY_AUTH_FILE"))
+    kept = _logins(context, values, is_named).keep(endpoint.host, credential)
     if kept.is_plain:
         context.output.warning("the login is stored in %s, where it is not encrypted; docker's "
                                "'credsStore' in that file names a program that keeps it safer"
@@ -35,7 +36,8 @@ def logout(context, values, arguments):
     if values["all"] and (arguments or values["registry"]):
         raise UsageError("logout: --all and a registry", "leave out one of them")
     endpoint = None if values["all"] else _endpoint(context, values, arguments)
-    places = _logins(context, values).forget(endpoint and endpoint.host)
+    logins = _logins(context, values, values["authfile"] is not None)
+    places = logins.forget(endpoint.host if endpoint else None)
     for place in places:
         context.output.info("removed the login to %s from %s" % (
             endpoint.name if endpoint else "every registry", place))
@@ -54,11 +56,10 @@ def _endpoint(context, values, arguments):
     return Endpoint.parse(DOCKER_HUB_REGISTRY) if endpoint.is_docker else endpoint
 
 
-def _logins(context, values):
+def _logins(context, values, is_named):
     from udocker.cli.network import login_files
     from udocker.registry.logins import Logins
-    named = bool(values["authfile"] or context.environ.get("REGISTRY_AUTH_FILE"))
-    return Logins(login_files(context, values), named, context.environ, context.output.warning)
+    return Logins(login_files(context, values), is_named, context.environ, context.output.warning)
 
 
 def _ask_user(context, values):

@@ -270,6 +270,13 @@ COMMANDS = (
              value("--format", "FORMAT", "json, or a Go template: '{{.Name}} {{.StarCount}}'")),
     _command("manifest", "manifest", "inspect IMAGE", "print what a registry says of an image",
              *_REGISTRY),
+    _command("system", "system", "df|prune", "show what takes how much space, or remove what nobody "
+             "needs",
+             switch("-v", "--verbose", "df: each image and container, and what is left over"),
+             value("--format", "FORMAT", "df: table, json, or a template of Go"),
+             switch("-a", "--all", "prune: also images that no container was made from"),
+             switch("-f", "--force", "prune: do not ask"),
+             switch("--dry-run", "prune: only show what would be removed")),
     _command("mkrepo", "about", "DIR", "make a repository, for --repo or UDOCKER_DIR"),
     _command("install", "install", "", "install the engines",
              switch("--force", "install again"),

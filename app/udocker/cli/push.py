@@ -1,9 +1,10 @@
 """``udocker push``."""
 
 from udocker.cli import arguments_of
+from udocker.cli.output import WARNING
 from udocker.errors import NotFound, UsageError
 from udocker.model.oci import Platform
-from udocker.model.reference import ImageReference, printable, quoted
+from udocker.model.reference import ImageReference, quoted
 
 
 def push(context, values, arguments):
@@ -11,6 +12,8 @@ def push(context, values, arguments):
     arguments_of("push", arguments, 1, 2)
     from udocker.cli.network import open_registry, settings_for
     from udocker.image.push import Pusher
+    if values["quiet"]:
+        context.output.level = min(context.output.level, WARNING)
     settings = settings_for(context, values)
     platform = Platform.parse(values["platform"]) if values["platform"] else None
     pusher = Pusher(context.images, settings.download_jobs, context.output,
@@ -24,7 +27,7 @@ def push(context, values, arguments):
             context.output.result(str(pushed.digest))
         else:
             context.output.result("%s: digest: %s size: %d" % (
-                printable(target.tag or "latest"), pushed.digest, pushed.size))
+                target.tag or target.digest, pushed.digest, pushed.size))
 
 
 def _wanted(context, values, arguments):

@@ -83,8 +83,8 @@ def _container(context, values, name):
     from udocker.cli.images import ensure_image
     from udocker.image.create import create_container
     image = ensure_image(context, reference, values)
-    container = create_container(containers, image, values["name"] or "",
-                                 context.output.warning, context.decoders)
+    container = create_container(containers, image, values["name"] or "", context.output,
+                                 context.decoders)
     return container, True
 
 

@@ -48,7 +48,8 @@ def _show(context, values, heading, lines):
     rows = 0
     if pauses:
         from shutil import get_terminal_size
-        rows = max(1, get_terminal_size((80, _ROWS)).lines - 2)
+        # 0: a terminal that does not know its size
+        rows = max(1, (get_terminal_size((80, _ROWS)).lines or _ROWS) - 2)
     for number, line in enumerate(lines):
         if number == 0 and heading is not None:
             context.output.result(heading)

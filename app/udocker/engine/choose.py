@@ -55,19 +55,23 @@ def choose(mode, reason, locator, probes, container):
             raise EngineError("mode %s does not work here: %s" % (mode, fitness.reason),
                               "--execmode=auto takes a mode that does, if there is one; "
                               "'udocker doctor' shows what this host can do")
-    return Choice(_engine(mode, locator, container), mode, (("mode " + mode, reason),), ())
+    return Choice(_engine(mode, locator, container, probes), mode, (("mode " + mode, reason),), ())
 
 
 def _best(locator, probes, container):
     rejected = []
+    architecture = _architecture(container)
     for mode, measure in (("R1", _fitness_of_namespaces), ("P1", _fitness_of_tracing),
                           ("F1", _fitness_of_preloading)):
         fitness = measure(probes)
+        if fitness.score and architecture and mode != "P1":
+            probe = probes.executes(architecture)
+            fitness = fitness if probe.works else Fitness(0, probe.reason)
         if not fitness.score:
             rejected.append(("not mode " + mode, fitness.reason))
             continue
         try:
-            engine = _engine(mode, locator, container)
+            engine = _engine(mode, locator, container, probes)
         except UdockerError as error:
             rejected.append(("not mode " + mode, error.message))
             continue
@@ -78,10 +82,20 @@ def _best(locator, probes, container):
                       "'udocker doctor' shows what this host can do")
 
 
-def _engine(mode, locator, container):
+def _architecture(container):
+    """Return the architecture (str: GOARCH) that the image of ``container`` is for, "" if unknown."""
+    try:
+        platform = container.config().platform if container is not None else None
+    except UdockerError:
+        platform = None  # --nometa runs it
+    return platform.architecture if platform is not None else ""
+
+
+def _engine(mode, locator, container, probes):
     if mode[0] == "R":
         from udocker.engine.oci import runtime
-        return runtime(locator.oci_runtime(), locator.proot() if mode != "R1" else None)
+        return runtime(locator.oci_runtime(), locator.proot() if mode != "R1" else None,
+                       mode == "R2" and _may_filter(probes))
     if mode == "S1":
         from udocker.engine.singularity import Singularity
         return Singularity(locator.singularity())
@@ -89,7 +103,12 @@ def _engine(mode, locator, container):
         from udocker.engine.fakechroot import fakechroot_for
         return fakechroot_for(container, mode, locator)
     from udocker.engine.proot import PRoot
-    return PRoot(locator.proot())
+    return PRoot(locator.proot(), mode == "P1" and _may_filter(probes))
+
+
+def _may_filter(probes):
+    # a PRoot whose filter was refused believes in it all the same, and then no path is rewritten
+    return not probes.seccomp_is_doubtful() or probes.seccomp().works
 
 
 def _fitness_of_namespaces(probes):

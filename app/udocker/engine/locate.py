@@ -27,8 +27,9 @@ class Locator(object):
     def __init__(self, settings, store, install, remember):
         """settings (Settings), store (EngineStore).
 
-        install (function of a bool): installs a bundle: with True the first to be had, as nothing
-        runs without it, or raises; with False one that is at hand and newer, or does nothing.
+        install (function of a bool, and of an architecture, GOARCH, that is not the host's): installs
+        a bundle: with True the first to be had, as nothing runs without it, or raises; with False
+        one that is at hand and newer, or does nothing.
         remember (str): path of the file that keeps which foreign programs were seen to be safe.
         """
         self._settings = settings
@@ -75,12 +76,13 @@ class Locator(object):
         name = "libfakechroot" + ("-musl" if libc == "musl" else "")
         program = store.find_library(name)
         if program is None:
-            self._install(True)
+            self._install(True, architecture)
             program = store.find_library(name)
         if program is None:
             raise EngineError("no library for the image's C library: looked for %s"
                               % quoted(store.library_path(name)),
-                              "'udocker install' installs those for this machine's architecture")
+                              "'udocker install' installs those that there are; modes P1 and R1 need "
+                              "none")
         return program
 
     def _locate(self, names, configured, is_ours=True):

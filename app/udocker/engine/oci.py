@@ -36,10 +36,11 @@ class OciRuntime(Engine):
     #: tuple of str: what each of its commands is told.
     options = ()
 
-    def __init__(self, program, proot=None):
-        """proot (Program or None): the PRoot of modes R2 and R3."""
+    def __init__(self, program, proot=None, may_filter=True):
+        """proot (Program or None): the PRoot of modes R2 and R3; may_filter (bool): it may put a
+        seccomp filter on the programs."""
         Engine.__init__(self, program)
-        self._proot = proot
+        self._proot, self._may_filter = proot, may_filter
 
     @property
     def needs_keeper(self):
@@ -51,7 +52,8 @@ class OciRuntime(Engine):
 
     def spec(self, launch, mode):
         """Return the config.json (dict) of ``launch`` (Launch) in ``mode`` (str)."""
-        return runtime_spec(launch, self._proot if mode in ("R2", "R3") else None, mode == "R2")
+        return runtime_spec(launch, self._proot if mode in ("R2", "R3") else None,
+                            mode == "R2" and self._may_filter)
 
     def plan(self, launch, mode):
         import json
@@ -126,10 +128,10 @@ def _environment(launch):
     return (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
 
 
-def runtime(program, proot=None):
+def runtime(program, proot=None, may_filter=True):
     """Return the OciRuntime that drives ``program`` (Program), by the name of its file."""
     is_runc = os.path.basename(program.path).startswith("runc")
-    return (Runc if is_runc else Crun)(program, proot)
+    return (Runc if is_runc else Crun)(program, proot, may_filter)
 
 
 def runtime_spec(launch, proot=None, may_filter=True):

@@ -9,6 +9,18 @@ from udocker.model.oci import ARCHITECTURES, Platform
 ENGINE_ARCHITECTURES = {"amd64": "x86_64", "386": "x86", "arm64": "arm64", "arm": "armhf",
                         "ppc64le": "ppc64le"}
 
+#: GOARCH -> what a processor runs beside what it is for.
+ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
+#: GOARCH -> QEMU's name, where they differ.
+_QEMU_NAMES = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}
+#: Where the kernel tells for what programs it starts an emulator by itself.
+BINFMT = "/proc/sys/fs/binfmt_misc/"
+
+
+def qemu_name(architecture):
+    """Return the name (str) of the program that plays the processor ``architecture`` (GOARCH)."""
+    return "qemu-" + _QEMU_NAMES.get(architecture, architecture)
+
 
 class HostFacts(namedtuple("HostFacts",
                            "architecture kernel hostname uid gid groups user home pid")):
@@ -56,6 +68,14 @@ def read_facts():
         architecture = "386"
     return HostFacts(architecture, system.release, system.nodename, uid, os.getgid(),
                      tuple(os.getgroups()), user, home, os.getpid())
+
+
+def executes(architecture):
+    """Whether the kernel starts programs for ``architecture`` (str: GOARCH), if by an emulator."""
+    machine = os.uname().machine
+    native = ARCHITECTURES.get(machine, machine)
+    return architecture in ALSO_RUNS.get(native, (native,)) \
+        or os.path.exists(BINFMT + qemu_name(architecture))
 
 
 def _is_32_bit():

@@ -35,7 +35,7 @@ class Merged(object):
 
     def __init__(self):
         self.root = Node(DIRECTORY, None, 0, 0, b"", 0)
-        self._layer = 0
+        self._layer, self._is_lowest = 0, True
 
     def add(self, stream, decoders, report=None):
         """Add the layer in ``stream`` (binary file, compressed or not) on top.
@@ -44,6 +44,7 @@ class Merged(object):
         CorruptData or UnsafeLayer where applying it would raise them.
         """
         self._layer += 1
+        self._is_lowest = not self.root.below
         blob = Blob(stream, DEFAULT_LIMITS, decoders)
         chunks = ahead(blob)
         folders = {}  # of this layer, as it spells them; forgotten where one may lead elsewhere
@@ -103,19 +104,21 @@ class Merged(object):
         return Node(found.kind, found.mode, found.mtime, found.size, found.target, self._layer)
 
     def _whiteout(self, parent, last):
+        if self._is_lowest or last != OPAQUE and last.startswith(AUFS):
+            return
         try:
             folder = self._folder(components(parent), False)
         except (FileNotFoundError, NotADirectoryError):
             return  # nothing there to hide
         if last == OPAQUE:
             self._spare(folder)
-        elif not last.startswith(AUFS):
-            hidden = last[len(WHITEOUT):]
-            there = folder.get(hidden)
-            if there is not None and there.layer != self._layer:
-                del folder[hidden]
-            elif there is not None and there.below is not None:
-                self._spare(there.below)
+            return
+        hidden = last[len(WHITEOUT):]
+        there = folder.get(hidden)
+        if there is not None and there.layer != self._layer:
+            del folder[hidden]
+        elif there is not None and there.below is not None:
+            self._spare(there.below)
 
     def _spare(self, folder):
         """Remove from ``folder`` (dict) what this layer has not made."""

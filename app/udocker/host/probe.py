@@ -7,6 +7,8 @@ later), so each probe does the thing itself in a child process.
 import os
 from collections import namedtuple
 
+from udocker.host import facts
+
 #: works (bool), reason (str: what was seen, or what to ask the administrator for).
 Probe = namedtuple("Probe", "works reason")
 
@@ -67,6 +69,11 @@ def ptrace_is_doubtful():
     return yama_scope() in ("2", "3") or _is_filtered()
 
 
+def seccomp_is_doubtful():
+    """Whether something on this host may forbid seccomp filters: cheap, and hardly wrong with no."""
+    return _is_filtered()
+
+
 def yama_scope():
     """Return the ptrace_scope of the security module Yama (str), "" where that is not in use."""
     return _read("/proc/sys/kernel/yama/ptrace_scope")
@@ -95,6 +102,13 @@ def ptrace():
     elif _is_filtered():
         advice = ": a seccomp filter is on, as in containers"
     return Probe(False, "ptrace is forbidden (%s)%s" % (failure, advice))
+
+
+def executes(architecture):
+    """Whether the kernel starts programs for ``architecture`` (str: GOARCH), if by an emulator."""
+    if facts.executes(architecture):
+        return Probe(True, "programs for %s run here" % architecture)
+    return Probe(False, "the image is for %s, which only PRoot lets QEMU play" % architecture)
 
 
 def seccomp():

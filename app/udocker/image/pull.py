@@ -31,7 +31,7 @@ class Puller(object):
         repository, manifest = registry.first(reference, lambda path: registry.resolve(
             path, reference.digest or reference.tag, platform).manifest)
         wanted = {str(blob.digest): blob for blob in (manifest.config,) + manifest.layers}
-        missing = [blob for blob in wanted.values() if not self._images.has_blob(blob)]
+        missing = [blob for blob in wanted.values() if not self._images.claim_blob(blob)]
         self._download(registry, repository, missing)
         self._check_platform(manifest, platform, is_asked)
         try:

@@ -50,7 +50,9 @@ class Access(namedtuple("Access", "repository scopes")):
 
     @property
     def verb(self):
-        """The deed, for a message."""
+        """The deed, for failures.denied."""
+        if self == LOGIN:
+            return "log in"
         return "write to" if self.scopes and self.scopes[0].endswith("push") else "read"
 
 
@@ -194,6 +196,11 @@ class Authenticator(object):
         there = self._check_realm(realm, where)
         credential = self._credential(access.repository)
         if credential is not None and not self._may_see_password(where, there):
+            if access == LOGIN:
+                # a token for nobody in particular would look like a confirmation
+                raise AuthenticationError("%s is not encrypted, and wants the password sent to %s"
+                                          % (self._endpoint.name, printable(there[1])),
+                                          "it was not sent; use https")
             credential = None
         fields = [("service", service)] if service else []
         what = "token from %s" % there[1]
@@ -251,7 +258,7 @@ class Authenticator(object):
     def _refused(self, response, there, access, credential):
         name = self._endpoint.name
         if response.status in (400, 401, 403):
-            if credential is not None:
+            if credential is not None and access != LOGIN:
                 said = message_of(response)
                 return AuthenticationError(
                     "%s does not accept this login%s" % (name, ": " + said if said else ""),

@@ -107,12 +107,16 @@ def refusal(response, what, name, now):
 def denied(what, name, said="", logged_in=False, verb="read"):
     """Return the AuthenticationError for ``what`` on the registry ``name``.
 
-    logged_in (bool): there is a login, which does not help; verb (str): what was to be done.
+    logged_in (bool): there is a login, which does not help; verb (str): what was to be done,
+    "read" or "write to" it, or "log in".
     """
+    tail = ": " + said if said else ""
+    if verb == "log in":
+        return AuthenticationError("%s does not accept this login%s" % (name, tail),
+                                   "nothing was stored; are user name and password right?")
     hint = ("this account may not %s it, or it does not exist" % verb if logged_in else
             "it does not exist, or it needs a login: " + login_command(name))
-    return AuthenticationError("access to %s on %s is denied%s"
-                               % (what, name, ": " + said if said else ""), hint)
+    return AuthenticationError("access to %s on %s is denied%s" % (what, name, tail), hint)
 
 
 def login_command(name):
@@ -139,6 +143,8 @@ def message_of(response):
         text = document.get(key)
         if isinstance(text, str) and text.strip():
             text = text.strip()
+            for secret in response.secrets:  # some repeat what they were sent
+                text = text.replace(secret, "***")
             return printable(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "...")
     return ""
 

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from udocker.errors import AuthenticationError, HostError, InvalidValue
+from udocker.errors import AuthenticationError, HostError, InvalidValue, RegistryError
 from udocker.model.reference import quoted
 from udocker.registry.auth import LOGIN
 from udocker.registry.credentials import (TOKEN_USER, Credential, ask_for, normal_key, section,
@@ -14,6 +14,9 @@ from udocker.registry.session import Session
 #: Bytes of a password: it goes into a header, and servers take some 8 or 16 KiB of those. Keys of
 #: service accounts, which clouds let one use as a password, have 2 or 3 KB.
 MAX_PASSWORD = 8 * 1024
+
+#: Bytes of what a registry says of itself: it is next to nothing.
+MAX_ANSWER = 64 * 1024
 
 #: Where a login is kept: place (str, for people), is_plain (bool: who reads the file has it).
 Kept = namedtuple("Kept", "place is_plain")
@@ -61,11 +64,15 @@ def verify(transport, endpoint, credential):
     """
     session = Session(transport, endpoint, _Only(credential))
     url = session.url("")
-    session.ask(LOGIN, "GET", url, "the login").discard()
+    _, body = session.read(LOGIN, url, "registry", MAX_ANSWER)
     if session.auth.was_asked:
         if session.auth.identity_token:
             credential = Credential("", "", session.auth.identity_token)
         return credential, True
+    if body.strip() and not body.lstrip().startswith(b"{"):
+        # any other server on the web; it was not told the password, and will not be
+        raise RegistryError("%s does not answer as a registry does" % endpoint.name,
+                            "is the name right?")
     if credential.username:
         # some ask nobody, and yet look at a password that comes without being asked for
         with transport.open("GET", url, {"Authorization": credential.basic()}) as response:
@@ -79,13 +86,13 @@ def verify(transport, endpoint, credential):
 class Logins(object):
     """The places where logins are kept.
 
-    files (sequence of AuthFile, in the order in which they are read), named (bool): the user has
-    named the first of them, and means it. environ (mapping) for helper programs, warn (callable of
+    files (sequence of AuthFile, in the order in which they are read), is_named (bool): the user
+    means the first of them, and no other. environ (mapping) for helper programs, warn (callable of
     str).
     """
 
-    def __init__(self, files, named, environ, warn, timeout=HELPER_TIMEOUT):
-        self._files, self._named = files, named
+    def __init__(self, files, is_named, environ, warn, timeout=HELPER_TIMEOUT):
+        self._files, self._is_named = files, is_named
         self._environ, self._warn, self._timeout = environ, warn, timeout
 
     def keep(self, host, credential):
@@ -109,7 +116,7 @@ class Logins(object):
     def forget(self, host=None):
         """Forget the login for ``host`` (str; None: every one); return where it was (list of str)."""
         places = []
-        for source in self._files[:1] if self._named else self._files:
+        for source in self._files[:1] if self._is_named else self._files:
             try:
                 document = source.load(is_trusted=True)
                 hosts = [host] if host is not None else self._hosts(source, document)
@@ -123,7 +130,7 @@ class Logins(object):
 
     def _place_for(self, host):
         ours = [source for source in self._files if not source.flat]
-        if self._named:
+        if self._is_named:
             return ours[0]
         for source in ours[:-1]:
             try:

@@ -16,15 +16,16 @@ class Response(object):
     """An answer whose body is still on the wire.
 
     status (int), headers (case does not matter), origin ((scheme, host, port) of who answered),
-    url (str): what was asked in the end, after redirects.
+    url (str): what was asked in the end, after redirects; secrets (tuple of str): what was sent with
+    that and must not be shown.
     """
 
-    def __init__(self, raw, url, where, stop=None):
+    def __init__(self, raw, url, where, secrets=(), stop=None):
         self._raw = raw
         self._stop = stop or Stop()
         self.status = raw.status
         self.headers = raw.headers
-        self.url, self.origin = url, where
+        self.url, self.origin, self.secrets = url, where, secrets
 
     def read(self, amount):
         """Return the next bytes, at most ``amount`` and fewer only at the end; b"" at the end.

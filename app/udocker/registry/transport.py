@@ -200,7 +200,7 @@ class Transport(object):
             self._tell("%s %s: %s", method, url, failure.message)
             raise failure from None  # the text of the cause holds whole URLs
         self._tell("%s %s: %d", method, url, raw.status)
-        return Response(raw, url, here, stop)
+        return Response(raw, url, here, _secrets_in(sent, body), stop)
 
     def _pool(self, proxy, here):
         """The connections that share a proxy and a policy for certificates.
@@ -234,6 +234,20 @@ class Transport(object):
         if self._debug is not None:
             # the query of a redirect is a signature: whoever has it can read the blob
             self._debug(printable(line % (method, url.partition("?")[0], result)))
+
+
+def _secrets_in(headers, body):
+    """What of a request must not be shown: the token or password, and as it is spelled in Basic."""
+    from binascii import Error, a2b_base64
+    secrets = [headers.get("Authorization", "").partition(" ")[2]]
+    try:
+        secrets.append(a2b_base64(secrets[0]).decode("utf-8").partition(":")[2])
+    except (Error, ValueError):
+        pass  # it is a token
+    if isinstance(body, bytes) and b"refresh_token=" in body:
+        from urllib.parse import parse_qs
+        secrets += parse_qs(body.decode("ascii"))["refresh_token"]
+    return tuple(secret for secret in secrets if secret)
 
 
 def _manager(proxy, settings):

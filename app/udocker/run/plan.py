@@ -6,11 +6,12 @@
 import os
 import posixpath
 
-from udocker.errors import CommandNotExecutable, CommandNotFound, InvalidValue, NotFound
+from udocker.errors import HostError, InvalidValue, NotFound
 from udocker.model.plan import EngineSettings, ExecutionPlan, Isolation, Launch, PlannedFile
 from udocker.model.reference import quoted
 from udocker.model.spec import Bind, UserSpec
 from udocker.run import identity
+from udocker.run.program import find_command, find_emulator, loadable
 from udocker.run.view import covering
 
 #: Bytes of a passwd or group file: sites with 100,000 accounts have about 10 MB.
@@ -19,13 +20,6 @@ PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 #: Variables that steer an engine or us; an image has no business setting them.
 _ENGINE_VARIABLES = ("PROOT_", "UDOCKER_", "FAKECHROOT_")
-_FALLBACK_SHELL = "/bin/sh"
-#: Scripts whose interpreter is a script, and so on: execve(2) stops there too.
-MAX_INTERPRETERS = 5
-#: What a processor runs beside what it is for.
-_ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
-#: GOARCH -> QEMU's name, where they differ.
-_QEMU_NAMES = {"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}
 
 
 def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
@@ -38,7 +32,13 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     """
     reasons = list(choice.reasons)
     warnings = list(choice.warnings)
+    if not view.allows("exec"):
+        raise HostError("the root file system %s is on a file system mounted noexec, where nothing "
+                        "can be executed" % quoted(container.root),
+                        "set UDOCKER_CONTAINERS to a directory on another")
     binds = _binds(spec, view, facts, settings, warnings)
+    if choice.mode[0] in "RS" and not view.allows("write"):
+        binds = _mountable(binds, spec, view, reasons)
     who, files, auth_binds = _identity(spec, config, container, view, facts,
                                        choice.mode, reasons)
     binds += auth_binds
@@ -57,10 +57,10 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     if covering(cwd, binds) is None and cwd not in [path for path, _ in mountpoints] \
             and view.kind(cwd, binds) is None:
         mountpoints += ((cwd, True),)
-    argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
-    emulator = _emulator(program, config, binds, view, facts, choice.mode, host_env)
+    argv, program = find_command(spec, config, settings, env, cwd, view, binds, warnings)
+    emulator = find_emulator(program, config, binds, view, facts, choice.mode, host_env)
     if choice.mode.startswith("F"):
-        program, argv = _loadable(program, argv, view, binds, choice.mode)
+        program, argv = loadable(program, argv, view, binds, choice.mode)
     launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
                     program, argv, env, cwd, binds, who,
                     spec.hostname or ("" if choice.mode[0] in "PF" else facts.hostname),
@@ -107,6 +107,19 @@ def _binds(spec, view, facts, settings, warnings):
             warnings.append("--novol %s: there is no such volume" % left_out)
         binds = kept
     return tuple(binds) + spec.devices
+
+
+def _mountable(binds, spec, view, reasons):
+    """Return those of ``binds`` that there is a place for where none can be made: the kernel mounts
+    over what is there. InvalidValue if the user asked for one that is not."""
+    for path, _ in _mountpoints(binds, (), view):
+        if any(bind.target == path for bind in spec.binds):
+            raise InvalidValue("invalid volume %s: the container has no such path, and its root file "
+                               "system cannot be written" % quoted(path),
+                               "mode P1 needs none, or choose one that is there")
+        reasons.append(("without " + path, "the container has no such path, and cannot be written"))
+        binds = tuple(bind for bind in binds if bind.target != path)
+    return binds
 
 
 def _identity(spec, config, container, view, facts, mode, reasons):
@@ -218,84 +231,6 @@ def _workdir(spec, config, env, view, binds, reasons):
     return "/"
 
 
-def _command(spec, config, settings, env, cwd, view, binds, warnings):
-    """Return (argv, path of the program in the container)."""
-    entrypoint = config.entrypoint if config is not None else ()
-    arguments = spec.argv
-    if spec.entrypoint is not None:
-        entrypoint = spec.entrypoint
-    elif not arguments and config is not None:
-        arguments = config.cmd
-    argv = tuple(entrypoint) + tuple(arguments)
-    path = dict(env)["PATH"]
-    if not argv:
-        argv = settings.cmd
-        if _kind_of_command(argv[0], path, cwd, view, binds)[0] is None:
-            argv = (_FALLBACK_SHELL,)
-        warnings.append("neither you nor the image say what to run: %s" % " ".join(argv))
-    kind, found = _kind_of_command(argv[0], path, cwd, view, binds)
-    if kind is None:
-        raise CommandNotFound("command not found or has no execute bit set: %s" % quoted(argv[0]),
-                              "looked in %s" % (path if "/" not in argv[0] else "the container"))
-    if kind != "executable":
-        raise CommandNotExecutable("cannot execute %s: %s" % (
-            quoted(found), "it is a directory" if kind == "directory" else "permission denied"))
-    return argv, found
-
-
-def _emulator(program, config, binds, view, facts, mode, host_env):
-    """Return the path of the emulator that ``program`` needs, "" if it needs none.
-
-    CommandNotExecutable if it is for a processor that is not here, and nothing plays its part.
-    """
-    there = view.architecture(program, binds)
-    if not there and config is not None and config.platform is not None:
-        there = config.platform.architecture  # a script: it is for whatever the image is for
-    if not there or there in _ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
-        return ""
-    name = "qemu-" + _QEMU_NAMES.get(there, there)
-    hint = "pull the image with --platform=linux/%s" % facts.architecture
-    if mode.startswith("P"):
-        for file_name in (name + "-static", name):  # the static one needs nothing of the image
-            for directory in host_env.get("PATH", "").split(":"):
-                path = posixpath.join(directory, file_name)
-                if path.startswith("/") and view.host_kind(path) == "executable":
-                    return path
-        hint += ", or have %s in PATH (Debian's package qemu-user-static)" % name
-    elif view.host_kind("/proc/sys/fs/binfmt_misc/" + name):
-        return ""  # the kernel starts the emulator by itself
-    else:
-        hint += ", or run it in mode P1 with %s in PATH" % name
-    raise CommandNotExecutable("cannot execute %s: it is for %s, and this machine is %s"
-                               % (quoted(program), there, facts.architecture), hint)
-
-
-def _loadable(program, argv, view, binds, mode):
-    """Return (program, argv) of what a dynamic loader is to load: no script, and nothing static.
-
-    program (str): with links resolved. CommandNotExecutable where there is no such thing.
-    """
-    for _ in range(MAX_INTERPRETERS):
-        real = view.real_path(program, binds)
-        start = view.read_start(real, binds)
-        if start[:4] == b"\x7fELF":
-            if not view.elf(real, binds).interpreter:
-                raise CommandNotExecutable(
-                    "cannot execute %s: it is statically linked, and mode %s reaches only what is "
-                    "dynamically linked" % (quoted(program), mode), "modes P1 and R1 can")
-            return real, argv
-        if start[:2] != b"#!":
-            return view.real_path(_FALLBACK_SHELL, binds), (_FALLBACK_SHELL, program) + argv[1:]
-        # execve(2): one word after the interpreter, blanks and all
-        words = os.fsdecode(start[2:].split(b"\n", 1)[0].strip()).split(None, 1)
-        if not words or view.kind(words[0], binds) != "executable":
-            raise CommandNotExecutable("cannot execute %s: there is no interpreter %s"
-                                       % (quoted(program), quoted(" ".join(words))))
-        argv = tuple(words) + (program,) + argv[1:]
-        program = words[0]
-    raise CommandNotExecutable("cannot execute %s: too many interpreters" % quoted(program))
-
-
 def _mountpoints(binds, tmpfs, view):
     """Return (path, is it a directory) of the targets that the root file system lacks."""
     places = [mount.target for mount in tmpfs]
@@ -305,22 +240,6 @@ def _mountpoints(binds, tmpfs, view):
         if bind.target not in places and view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
             missing.append((bind.target, view.host_kind(bind.source) == "directory"))
     return tuple(missing)
-
-
-def _kind_of_command(name, path, cwd, view, binds):
-    """Return (kind, path) of the program ``name``, as execvp(3) would find it."""
-    if "/" in name:
-        found = posixpath.normpath(posixpath.join(cwd, name))
-        return view.kind(found, binds), found
-    best = (None, name)
-    for directory in path.split(":"):
-        found = posixpath.join(cwd, directory, name)
-        kind = view.kind(found, binds)
-        if kind == "executable":
-            return kind, found
-        if kind == "file" and best[0] is None:
-            best = (kind, found)
-    return best
 
 
 def _kernel(spec, facts):

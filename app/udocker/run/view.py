@@ -50,6 +50,12 @@ class ContainerView(object):
             path = real
         return self.host_kind(bind.source + path[len(bind.target):])
 
+    def allows(self, what):
+        """Whether files of the root file system may be changed ("write") or executed ("exec")."""
+        if what == "write":
+            return os.access(self._root.path, os.W_OK)
+        return not os.statvfs(self._root.path).f_flag & os.ST_NOEXEC
+
     def architecture(self, path, binds):
         """Return the architecture (str: GOARCH) that the program ``path`` is for, "" if unknown.
 

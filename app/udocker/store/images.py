@@ -85,6 +85,14 @@ class ImageStore(object):
         except OSError:
             return False
 
+    def claim_blob(self, descriptor):
+        """As ``has_blob``; and nobody takes the blob for one that was left behind, for a day."""
+        try:
+            os.utime(self._blob_path(descriptor.digest))
+        except OSError:
+            pass  # not there, or not ours
+        return self.has_blob(descriptor)
+
     def partial_path(self, digest):
         """Return a path that no other process uses, for the blob ``digest`` while it is written."""
         return self._partial(digest.short)
@@ -136,6 +144,7 @@ class ImageStore(object):
         partial = self.partial_path(digest)
         try:
             os.link(path, partial, follow_symlinks=False)
+            os.utime(partial)  # now it is new here
         except OSError:
             return False
         try:
@@ -173,7 +182,7 @@ class ImageStore(object):
         self._require_replaceable(reference, manifest)
         path = os.path.join(self._repos, name, tag)
         digests = [str(d.digest) for d in (manifest.config,) + manifest.layers]
-        replaced = _targets(path)
+        replaced = targets(path)
         with tree.naming(path):
             os.makedirs(path, 0o755, exist_ok=True)
             for digest in digests:
@@ -240,7 +249,7 @@ class ImageStore(object):
             except UdockerError as error:
                 raise type(error)("image %s: %s" % (image, error.message),
                                   "'udocker rmi -f %s' deletes it all the same" % str(image))
-        blobs = _targets(image.path)
+        blobs = targets(image.path)
         with tree.naming(image.path):
             # without its TAG it is no image any more, whatever happens next
             os.unlink(image.path + "/TAG")
@@ -251,7 +260,7 @@ class ImageStore(object):
     def _discard_unused(self, names):
         kept = set()
         for image in self.list():
-            kept.update(_targets(image.path))
+            kept.update(targets(image.path))
         for name in set(names) - kept:
             path = os.path.join(self._layers, name)
             with tree.naming(path):
@@ -306,7 +315,7 @@ def _is_tag_directory(path):
     return os.path.isfile(path + "/TAG")
 
 
-def _targets(path):
+def targets(path):
     """Return the names of the files in layers/ that the tag directory ``path`` refers to."""
     links = [os.path.join(path, name) for name in names_in(path)]
     return set(os.path.basename(os.readlink(link)) for link in links if os.path.islink(link))
