@@ -294,7 +294,7 @@ def test_stop_in_f_modes_ends_all_that_the_run_started(live, tmp_path):
     subprocess.check_call(["tar", "-cf", str(tmp_path / "root.tar"), "-C", str(tmp_path / "root"), "."])
     live.ok("import", "--tocontainer", "--name=f", tmp_path / "root.tar")
     live.ok("setup", "--execmode=F1", "f")
-    script = "setsid sleep {0} & (sleep {0}; echo no) & sleep {0}; echo no".format(MARKER)
+    script = "env -i /bin/setsid /bin/sleep {0} & (sleep {0}; echo no) & sleep {0}; echo no".format(MARKER)
     live.ok("run", "-d", "-e", "A=1", "f", "sh", "-c", script)
     assert wait_for(lambda: len(running(MARKER)) == 3)
     assert live("exec", "f", "sh", "-c", "echo $A; exit 4")[:2] == (4, "1\n")

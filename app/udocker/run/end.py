@@ -1,4 +1,4 @@
-"""The end of all processes of a container (docs/adr/0006-runs.md says how they are found)."""
+"""The end of all processes of a container (docs/adr/0007-runs.md says how they are found)."""
 
 import os
 import signal

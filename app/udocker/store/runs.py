@@ -1,7 +1,7 @@
 """What runs in a container, on disk: ``containers/<id>/.runs/``, a small file for each run.
 
 Nobody serves these files: whoever starts a run writes one, and whoever reads it looks whether that
-process is still there (docs/adr/0006-runs.md). The first line of a record is what was started, and
+process is still there (docs/adr/0007-runs.md). The first line of a record is what was started, and
 it appears whole or not at all; the second, where somebody waited for the end, is the end.
 
 Starting a container imports this module: it imports nothing that Python has not loaded already.
