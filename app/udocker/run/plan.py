@@ -3,7 +3,6 @@
 ``make_plan`` is pure but for looks at files through the view that it is given.
 """
 
-import os
 import posixpath
 
 from udocker.errors import HostError, InvalidValue, NotFound
