@@ -16,6 +16,7 @@ from udocker.cli.ps import Filters
 from udocker.cli.run import spec_from
 from udocker.cli.options import find_command, parse_command
 from udocker.errors import InvalidValue, UsageError
+from udocker.host import processes
 from udocker.host.processes import Process, descendants, place, process
 from udocker.store import runs
 from udocker.store.labels import add_labels, own_labels, parse_labels
@@ -85,6 +86,13 @@ def test_a_signal_goes_to_no_other_process():
     assert Process(*(HERE[:3] + [NOBODY, "1"])).send(signal.SIGKILL) is False
     assert Process(*(["elsewhere"] + HERE[1:])).send(signal.SIGKILL) is False
     assert Process(*HERE).send(0) is True
+
+
+def test_who_ran_in_a_namespace_that_is_no_more_is_dead(monkeypatch):
+    there = Process(*(HERE[:2] + ["pid:[1]"] + HERE[3:]))
+    assert there.is_alive is None
+    monkeypatch.setattr(processes, "_INITIAL", HERE[2])  # as if all others descended from ours
+    assert there.is_alive is False and Process(*HERE).is_alive is True
 
 
 def test_children_are_found():
@@ -161,6 +169,7 @@ def test_a_record_of_another_host_is_forgotten_when_nobody_can_tell_its_end(cont
         (tmp_path / runs.DIRECTORY / ("elsewhere.1.2." + name)).write_bytes(
             record(process=elsewhere, keeper=keeper, since=since))
     assert [one.name[-4:].strip(".2") for one in runs.runs_of(container)] == ["kept", "new"]
+    assert len(os.listdir(str(tmp_path / runs.DIRECTORY))) == 2
 
 
 def test_a_spec_is_what_it_was_after_it_was_written_down():
