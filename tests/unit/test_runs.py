@@ -15,7 +15,7 @@ from udocker.cli.logs import Printer
 from udocker.cli.ps import Filters
 from udocker.cli.run import spec_from
 from udocker.cli.options import find_command, parse_command
-from udocker.errors import InvalidValue, UsageError
+from udocker.errors import HostError, InvalidValue, UsageError
 from udocker.host import processes
 from udocker.host.processes import Process, descendants, place, process
 from udocker.store import runs
@@ -250,9 +250,16 @@ def test_what_does_not_fit_on_a_disk_is_lost_and_that_is_told(container):
 def test_a_log_that_is_a_link_is_not_written_through(container, tmp_path):
     (tmp_path / runs.DIRECTORY).mkdir()
     (tmp_path / runs.DIRECTORY / "log").symlink_to(tmp_path / "precious")
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(HostError) as caught:
         LogWriter(container)
-    assert "log" in str(caught.value) and not (tmp_path / "precious").exists()
+    assert ".runs" in str(caught.value) and not (tmp_path / "precious").exists()
+    (tmp_path / runs.DIRECTORY / "log").unlink()
+    (tmp_path / runs.DIRECTORY).rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / runs.DIRECTORY).symlink_to("elsewhere")
+    with pytest.raises(HostError):
+        LogWriter(container)
+    assert os.listdir(str(tmp_path / "elsewhere")) == [] and not LogReader(container).exists
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"t stdout F", b"t stdin F x", b"t stdout X x", b"\xff"])
