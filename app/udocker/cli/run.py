@@ -207,6 +207,7 @@ def start_away(context, ready, spec, container, cidfile=None, removes=False):
         _write_id(cidfile, container)
         detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True), log,
                     container, starting)
+        log.close()  # on NFS a file that is open keeps its directory from being removed
         if removes:
             _remove(context, container)
 
