@@ -1,9 +1,10 @@
 """Run a program for which a directory is mounted as an administrator might have it.
 
-usage: python3 mounts.py noexec|ro|dead|theirs DIRECTORY PROGRAM [ARGUMENT...]
+usage: python3 mounts.py noexec|ro|dead|theirs|masked DIRECTORY PROGRAM [ARGUMENT...]
 
 noexec, ro: with that flag. dead: a file system whose server answers nothing. theirs: the root file
-system of this machine, which belongs to somebody else. All of it happens in
+system of this machine, which belongs to somebody else. masked: /dev/null, as podman and docker mount
+it over files of /proc, which then nobody inside gets anew. All of it happens in
 namespaces of this process, which stays the user that it was, and is gone with it.
 """
 
@@ -44,8 +45,9 @@ def change(kind, directory):
         options = "fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (fd, os.getuid(), os.getgid())
         mount(b"dead", directory, b"fuse", 0, options.encode("ascii"))
         return
-    mount(b"/" if kind == "theirs" else os.fsencode(directory), directory, None, MS_BIND | MS_REC)
-    if kind == "theirs":
+    source = {"theirs": b"/", "masked": b"/dev/null"}.get(kind, os.fsencode(directory))
+    mount(source, directory, None, MS_BIND | MS_REC)
+    if kind not in FLAGS:
         return
     there = os.statvfs(directory).f_flag
     flags = sum(flag for bit, flag in KEPT if there & bit)
