@@ -11,7 +11,6 @@ import os
 import stat
 
 from udocker.engine import patching
-from udocker.host import files
 
 #: What 1.3.x keeps about F modes, some of it under names that ours uses otherwise.
 _STATE = ("ld.lib.dirs", "ld.so.orig", "ld.so.path", "patch.time", "patch.path", "root.path")
