@@ -2,12 +2,11 @@
 
 usage: python3 mounts.py KIND DIRECTORY PROGRAM [ARGUMENT...]
 
-noexec, ro: with that flag. dead: a file system whose server answers nothing. small: an
-empty one of 5 MB. theirs: the root file
-system of this machine, which belongs to somebody else. masked: /dev/null, as podman and docker mount
-it over files of /proc, which then nobody inside gets anew. cgroup-none, cgroup-1, cgroup-2: what is at
-/sys/fs/cgroup (the DIRECTORY) on machines with that. All of it happens in
-namespaces of this process, which stays the user that it was, and is gone with it.
+noexec, ro: with that flag. dead: a file system whose server answers nothing. small: an empty one of
+5 MB. theirs: the root file system of this machine, which belongs to somebody else. masked: /dev/null,
+as podman and docker mount it over files of /proc, which then nobody inside gets anew. cgroup-none,
+cgroup-1, cgroup-2: what is at /sys/fs/cgroup (the DIRECTORY) on machines with that. All of it happens
+in namespaces of this process, which stays the user that it was, and is gone with it.
 """
 
 import ctypes
