@@ -2,7 +2,7 @@
 
 from udocker.cli import arguments_of
 from udocker.engine.choose import MODES
-from udocker.errors import AlreadyExists, CorruptData, Refused, UdockerError
+from udocker.errors import AlreadyExists, CorruptData, Refused, UdockerError, UsageError
 from udocker.model.reference import ImageReference, quoted
 from udocker.store.containers import NOT_COPIED, require_unprotected
 
@@ -10,6 +10,8 @@ from udocker.store.containers import NOT_COPIED, require_unprotected
 def create(context, values, arguments):
     """Make a container from an image and print its id, and nothing else."""
     (name,) = arguments_of("create", arguments, 1, 1)
+    if values["pull"] not in ("missing", "never", "always"):
+        raise UsageError("invalid --pull %s" % quoted(values["pull"]), "missing, never, or always")
     from udocker.cli.images import ensure_image
     from udocker.image.create import create_container
     from udocker.store.labels import add_labels, parse_labels
@@ -87,7 +89,7 @@ def rm(context, values, arguments):
                 _end(context, container)
             elif not values["all"]:
                 require_idle(container)
-            elif not _is_idle(container):
+            elif not is_idle(container):
                 context.output.info("container %s is in use and stays" % container.id)
                 continue
             context.output.info("deleting container: %s" % container.id)
@@ -134,7 +136,8 @@ def require_idle(container):
                       "end it first, or 'udocker rm -f'")
 
 
-def _is_idle(container):
+def is_idle(container):
+    """Whether ``require_idle`` has nothing against it."""
     try:
         require_idle(container)
     except Refused:

@@ -50,22 +50,6 @@ def inspect(context, values, arguments):
     return status
 
 
-def _with_labels(document, found):
-    """Return ``document`` (dict) with the labels that the container ``found`` was given, beside those
-    of its image; as it is, if ``found`` is none or was given none."""
-    if not hasattr(found, "root"):
-        return document
-    from udocker.store.labels import own_labels
-    own = own_labels(found)
-    if not own:
-        return document
-    section = document.get("config")
-    section = dict(section) if isinstance(section, dict) else {}
-    there = section.get("Labels")
-    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
-    return dict(document, config=section)
-
-
 def find_object(context, text, kind=None):
     """Return the Container or StoredImage that ``text`` (str) means, in this order; or NotFound.
 
@@ -93,16 +77,19 @@ def describe(found, with_size=False):
     """Return what is known of ``found`` (Container or StoredImage) under docker's names (dict), and
     under those of the image's configuration."""
     config = found.config()
-    raw = _with_labels(config.raw, found)
+    raw = _document(found)
     section = raw.get("config") if isinstance(raw.get("config"), dict) else {}
     document = dict(raw)
     document["Config"] = dict({
         "Env": [], "Cmd": None, "Entrypoint": None, "User": "", "WorkingDir": "", "Labels": {},
         "Volumes": None, "ExposedPorts": {}}, **section)
-    if document["Config"]["Labels"] is None:
-        document["Config"]["Labels"] = {}
-    document.update(_of_container(found, config, with_size) if hasattr(found, "root")
-                    else _of_image(found, config))
+    if hasattr(found, "root"):
+        from udocker.store.labels import own_labels
+        document["Config"]["Labels"] = dict(config.labels, **own_labels(found))
+        document.update(_of_container(found, config, with_size))
+    else:
+        document["Config"]["Labels"] = config.labels
+        document.update(_of_image(found, config))
     return document
 
 
@@ -121,21 +108,17 @@ def _of_image(image, config):
 
 
 def _of_container(container, config, with_size):
-    import time
-    from udocker.cli.ps import RUNNING, Listed
+    from udocker.cli.ps import Listed, timestamp
     listed = Listed(container)
-    made = time.gmtime(listed.created)
-    command = list(config.entrypoint) + list(config.cmd)
+    command = list(listed.command())
     document = {
         "Id": container.id, "Name": "/" + (container.names[0] if container.names else container.id),
         "Names": list(container.names), "Image": container.image,
-        "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", made),
+        "Created": timestamp(listed.created),
         "Path": command[0] if command else "", "Args": command[1:],
-        "Platform": config.platform.os if config.platform else "", "Mounts": [],
+        "Platform": config.platform.os if config.platform else "", "Mounts": listed.volumes(),
         "ExecMode": container.mode, "RootPath": container.root,
-        "State": {"Status": listed.state, "Running": listed.state == RUNNING,
-                  "Pid": listed.run.process.pid if listed.state == RUNNING else 0,
-                  "ExitCode": (listed.run.status if listed.run else None) or 0},
+        "State": listed.state_object(),
     }
     if with_size:
         from udocker.host.files import tree_size
@@ -144,11 +127,28 @@ def _of_container(container, config, with_size):
 
 
 def _plain(found, with_size):
-    document = _with_labels(found.config().raw, found)
+    document = _document(found)
     if with_size and hasattr(found, "root"):
         from udocker.host.files import tree_size
         return dict(document, SizeRootFs=tree_size(found.root))
     return document
+
+
+def _document(found):
+    """Return the configuration of ``found`` (Container or StoredImage) as it is written (dict), with
+    the labels that a container was given beside those of its image."""
+    document = found.config().raw
+    if not hasattr(found, "root"):
+        return document
+    from udocker.store.labels import own_labels
+    own = own_labels(found)
+    if not own:
+        return document
+    section = document.get("config")
+    section = dict(section) if isinstance(section, dict) else {}
+    there = section.get("Labels")
+    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
+    return dict(document, config=section)
 
 
 def manifest_digest(image):

@@ -154,7 +154,7 @@ def _with_driver(context, spec, container):
         return spec
     chosen = [part[len("device="):].replace('"', "") for part in spec.gpus.split(";")
               if part.startswith("device=")]
-    if spec.gpus.isdigit():
+    if spec.gpus.isdecimal() and len(spec.gpus) < 4:
         chosen = [",".join(str(number) for number in range(int(spec.gpus)))]
     if chosen and not any(key == "CUDA_VISIBLE_DEVICES" for key, _ in spec.env):
         spec = spec._replace(env=spec.env + (("CUDA_VISIBLE_DEVICES", chosen[0]),))
@@ -207,6 +207,7 @@ def start_away(context, ready, spec, container, cidfile=None, removes=False):
         _write_id(cidfile, container)
         detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True), log,
                     container, starting)
+        log.close()  # on NFS a file that is open keeps its directory from being removed
         if removes:
             _remove(context, container)
 
