@@ -6,8 +6,8 @@ from udocker.cli.options import COMMANDS
 
 #: Values that no option can do anything with, or that must not reach a terminal as they are.
 HOSTILE = "\033[31m:a b,=c\nd\udcff"
-#: Commands that wait for somebody, or that read what is not theirs where a test runs.
-LEFT_OUT = ("completion", "help")
+#: Commands that take any words; and the one whose options have tests of their own for this.
+LEFT_OUT, ELSEWHERE = ("completion", "help"), ("run",)
 #: What an argument is, by its name in the usage; of what is there, so that the option is what fails.
 ARGUMENTS = {"CONTAINER": "c", "IMAGE": "demo", "CONTAINER|IMAGE": "c"}
 
@@ -15,15 +15,14 @@ ARGUMENTS = {"CONTAINER": "c", "IMAGE": "demo", "CONTAINER|IMAGE": "c"}
 def with_value():
     """(command, the words of a call that has a hostile value) for each option that takes one."""
     for command in COMMANDS:
-        if command.name in LEFT_OUT:
+        if command.name in LEFT_OUT + ELSEWHERE:
             continue
         for option in command.options:
             if option.metavar:
                 first = command.arguments.split(" ")[0].strip("[].")
                 target = [ARGUMENTS[first]] if first in ARGUMENTS else []
                 flag = option.flags[-1]
-                dry = ["--dry-run"] if command.name == "run" else []
-                yield command.name, [command.name] + dry + ["%s=%s" % (flag, HOSTILE)] + target
+                yield command.name, [command.name, "%s=%s" % (flag, HOSTILE)] + target
 
 
 CALLS = list(with_value())
@@ -33,7 +32,7 @@ CALLS = list(with_value())
 def test_a_hostile_value_is_one_line(udocker, demo_home, name):
     for words in [words for command, words in CALLS if command == name]:
         done = udocker(*words, timeout=30)
-        assert done.status in (0, 1, 125, 127), (words, done)
+        assert done.status in (0, 1, 125), (words, done)
         assert "internal error" not in done.err and "Traceback" not in done.err, (words, done.err)
         # a --format is the user's own text, as docker has it
         assert "\033" not in done.err + ("" if "--format=" in str(words) else done.out), (words, done)

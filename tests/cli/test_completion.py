@@ -74,7 +74,7 @@ def shell(request, commands, demo_home):
 def test_bash_and_zsh_complete_what_is_typed(shell):
     # what is run in the end is the completed line, by the real program
     for typed, said in (
-            ("udocker imag\t", "registry.example:5000/team/tool:1.0"),      # a command
+            ("udocker verif\tdemo", "Info: image Ok"),                         # a command
             ("udocker inspect -p my-\t", "/ROOT"),                             # a container
             ("udocker inspect de\t", '"Cmd"'),                                 # an image
             ("udocker verify registry.example:50\t", "Info: image Ok"),        # one with colons
@@ -101,7 +101,7 @@ def test_fish_completes_what_is_typed(commands, demo_home):
         assert done.returncode == 0, done.stderr
         return [entry.split("\t")[0] for entry in done.stdout.split("\n") if entry]
 
-    assert complete("udocker imag") == ["images"]
+    assert complete("udocker imag") == ["image", "images"]
     assert complete("udocker rm my") == ["my-second"]
     assert complete("udocker verify reg") == ["registry.example:5000/team/tool:1.0"]
     assert complete("udocker run --execm") == ["--execmode"]
@@ -128,6 +128,8 @@ def test_what_may_stand_where(udocker, demo_home, commands):
     assert may_stand("rename", "c", "") == may_stand("create", "--name", "") == []
     assert may_stand("nonsense", "") == []
     assert may_stand("completion", "z") == ["zsh"]
+    assert may_stand("contai") == ["container"] and "rm" in may_stand("image", "")
+    assert may_stand("container", "rm", "my") == ["my-second"] and may_stand("image", "no", "") == []
     identifier = os.path.basename(os.path.dirname(udocker.ok("inspect", "-p", "c").strip()))
     assert may_stand("rm", identifier[:6]) == [identifier]
     other = str(demo_home / "other")

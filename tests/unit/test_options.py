@@ -1,5 +1,6 @@
 import pytest
 
+from udocker.cli.nouns import command_of
 from udocker.cli.options import COMMANDS, find_command, parse_command, split_general
 from udocker.errors import UsageError
 
@@ -77,3 +78,21 @@ def test_no_command_says_one_thing_twice():
     for command in COMMANDS:
         flags = [flag for option in command.options for flag in option.flags]
         assert len(flags) == len(set(flags)), command.name
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["image", "ls", "-q"], ("images", ["-q"])), (["image", "rm", "x"], ("rmi", ["x"])),
+    (["image", "pull", "x"], ("pull", ["x"])), (["container", "ls", "-a"], ("ps", ["-a"])),
+    (["container", "rm", "c"], ("rm", ["c"])), (["container", "run", "i"], ("run", ["i"])),
+    (["image", "inspect", "x"], ("inspect", ["--type=image", "--format=json", "x"])),
+    (["image"], ("help", [])), (["container", "--help"], ("help", [])),
+])
+def test_the_longer_spelling_of_docker(words, expected):
+    known = [command.name for command in COMMANDS]
+    assert command_of(words[0], words[1:], known) == expected
+
+
+def test_a_verb_that_is_none_gets_those_that_there_are():
+    with pytest.raises(UsageError) as caught:
+        command_of("image", ["\033[31m"], ["images", "rmi"])
+    assert "\\x1b[31m" in caught.value.message and caught.value.hint == "one of list, ls, remove, rm"

@@ -108,11 +108,18 @@ def answers(environ, words):
     current = words[-1]
     place = _Place(options.GENERAL, words[:-1], True)
     if place.arguments:
+        name, rest = place.arguments[0], place.rest
+        if name in options.NOUNS:
+            from udocker.cli.nouns import verbs_of
+            verbs = verbs_of(name, [command.name for command in options.COMMANDS])
+            if not rest:
+                return _matching([(verb, "") for verb in sorted(verbs)], current)
+            name, rest = verbs.get(rest[0], ""), rest[1:]
         try:
-            command = options.find_command(place.arguments[0])
+            command = options.find_command(name)
         except UdockerError:
             return []
-        place = _Place(command.options, place.rest, command.greedy)
+        place = _Place(command.options, rest, command.greedy)
         wanted = _argument(command, len(place.arguments))
     else:
         command, wanted = None, ""
@@ -127,7 +134,8 @@ def answers(environ, words):
         return _matching([(flag, option.help) for option in effective(place.table)
                           for flag in option.flags], current)
     elif command is None:
-        return _matching([(entry.name, entry.summary) for entry in options.COMMANDS], current)
+        found = [(entry.name, entry.summary) for entry in options.COMMANDS]
+        return _matching(found + [(noun, "") for noun in options.NOUNS], current)
     return _values(disk, command, wanted, prefix, current)
 
 

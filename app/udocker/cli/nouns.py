@@ -16,17 +16,25 @@ _SAME = {
 }
 
 
-def command_of(noun, words, known):
-    """Return (command, the rest of ``words``) of a ``noun`` (str) with its verb in ``words``.
-
-    known (container of str): the commands that there are. UsageError for another verb.
-    """
+def verbs_of(noun, known):
+    """Return {verb: command} of ``noun`` (str); known (container of str): the commands there are."""
     verbs = dict((verb, verb) for verb in _SAME[noun].split())
     verbs.update(_RENAMED[noun])
-    verbs = {verb: command for verb, command in verbs.items() if command in known}
-    if words and words[0] in verbs:
+    return {verb: command for verb, command in verbs.items() if command in known}
+
+
+def command_of(noun, words, known):
+    """Return (command, the rest of ``words``) of a ``noun`` (str) with its verb in ``words``; help
+    where it has none.
+
+    known: as above. UsageError for another verb.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        return "help", []
+    verbs = verbs_of(noun, known)
+    if words[0] in verbs:
         # the shorter spelling prints what 1.3.x prints; this one nobody has but docker's callers
         form = ["--type=" + noun, "--format=json"] if words[0] == "inspect" else []
         return verbs[words[0]], form + words[1:]
-    raise UsageError("%s %s: there is no such command" % (noun, quoted(words[0])) if words
-                     else "%s: the command is missing" % noun, "one of %s" % ", ".join(sorted(verbs)))
+    raise UsageError("%s %s: there is no such command" % (noun, quoted(words[0])),
+                     "one of %s" % ", ".join(sorted(verbs)))
