@@ -168,7 +168,7 @@ def descriptors(pid):
 
 
 @pytest.mark.parametrize("words, status", [
-    (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-w", "/no", "sh"), 125),
+    (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-w", "/etc/motd", "sh"), 125),
     (("-v", "/no/where:/x", "sh"), 125), (("--label", "=x", "sh"), 125),
     (("--execmode=X", "sh"), 125)])
 def test_what_cannot_be_started_is_told_at_once(live, words, status):
