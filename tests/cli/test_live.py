@@ -58,6 +58,24 @@ def keeper_of(live, name="c"):
         return json.loads(file.readline())["keeper"][3]
 
 
+@pytest.mark.shows("exec -u -t --env-file --privileged")
+def test_another_user_and_more_variables_for_exec(live, mode, tmp_path):
+    (tmp_path / "env").write_text("# comment\nFROM=file\nBOTH=file\n")
+    live.ok("run", "-d", "--execmode=" + mode, "-e", "BOTH=run", "c", "sh", "-c", SLEEP)
+    assert live.ok("exec", "-t", "--privileged", "--env-file", tmp_path / "env", "-e", "BOTH=flag", "c",
+                   "sh", "-c", "echo $FROM $BOTH $USER $HOME") == "file flag root /root\n"
+    done = live("exec", "-u", "7:8", "c", "sh", "-c", "id -u; id -g; echo $BOTH")
+    if mode == "P1":
+        assert (done.status, done.out) == (0, "7\n8\nrun\n")
+    else:
+        assert (done.status, done.out) == (125, "") and "uid 7" in done.err
+    for words in (("-u", "nobody-here", "c", "true"), ("-w", "relative", "c", "true"),
+                  ("-e", "=x", "c", "true"), ("c",), ()):
+        done = live("exec", *words)
+        assert (done.status, done.out) == (125, "") and done.err.count("\n") == 1, words
+
+
+@pytest.mark.shows("run -d", "exec", "logs", "stop", "exec -i -d -e -w", "ps --status", "stop -t")
 def test_the_life_of_a_detached_container(live, mode, tmp_path):
     (tmp_path / "volume").mkdir()
     (tmp_path / "volume" / "file").write_text("seen\n")
@@ -95,6 +113,7 @@ def test_the_life_of_a_detached_container(live, mode, tmp_path):
     assert done.status == 125 and "is not running" in done.err
 
 
+@pytest.mark.shows("start", "start -a -i", "wait", "logs --tail -t --since --until")
 def test_the_status_is_kept_and_a_run_can_be_started_again(live):
     live.ok("run", "-d", "c", "sh", "-c", "echo ran; exit 7")
     assert live.ok("wait", "c") == "7\n" == live.ok("wait", "c")
@@ -104,6 +123,10 @@ def test_the_status_is_kept_and_a_run_can_be_started_again(live):
     attached = live("start", "-a", "c")
     assert (attached.status, attached.out) == (7, "ran\n")
     assert live.ok("wait", "c") == "7\n"
+    live.ok("create", "--name=reads", "demo")
+    assert live("run", "reads", "cat", input="first").out == "first"
+    assert live("start", "-i", "reads", input="again").out == "again"
+    assert live("start", "-a", "reads", input="not without -i").out == ""
     stamps = live.ok("logs", "-t", "--tail=1", "c")
     assert stamps.endswith("Z ran\n") and len(stamps.split(" ")[0]) == len("2025-01-01T00:00:00.123456789Z")
     assert live.ok("logs", "--since=1h", "c") == "ran\nran\n" and live.ok("logs", "--until=1h", "c") == ""
@@ -142,6 +165,7 @@ def test_it_goes_on_without_the_session_that_started_it(live):
     assert live.ok("exec", "c", "cat", "/proc/%d/stat" % keeper_of(live)).split()[5] != str(login.pid)
 
 
+@pytest.mark.shows("run --cidfile")
 def test_removed_afterwards(live, mode, tmp_path):
     cidfile = tmp_path / "cid"
     identity = live.ok("run", "-d", "--rm", "--execmode=" + mode, "--name=gone", "--cidfile", cidfile,
@@ -168,7 +192,7 @@ def descriptors(pid):
 
 
 @pytest.mark.parametrize("words, status", [
-    (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-w", "/etc/motd", "sh"), 125),
+    (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-u", "nobody-here", "sh"), 125),
     (("-v", "/no/where:/x", "sh"), 125), (("--label", "=x", "sh"), 125),
     (("--execmode=X", "sh"), 125)])
 def test_what_cannot_be_started_is_told_at_once(live, words, status):
@@ -179,6 +203,7 @@ def test_what_cannot_be_started_is_told_at_once(live, words, status):
     assert live.ok("ps", "-q") == before
 
 
+@pytest.mark.shows("kill", "restart", "stop -s", "kill -s", "restart -s -t")
 def test_stop_is_polite_first(live):
     script = "trap 'echo caught; exit 3' %s; echo up; while :; do sleep 0.05; done"
     live.ok("run", "-d", "c", "sh", "-c", script % "TERM")
@@ -208,8 +233,11 @@ def test_stop_is_polite_first(live):
     assert wait_for(lambda: live.ok("logs", "--tail=1", "c") == "up\n")
     live.ok("stop", "c")
     assert live.ok("wait", "c") == "3\n"
-    live.ok("restart", "c")
+    live.ok("restart", "-t", "0", "-s", "TERM", "c")
     assert is_running(live)
+    assert wait_for(lambda: live.ok("logs", "--tail=1", "c") == "up\n")
+    live.ok("stop", "-s", "USR1", "-t", "30", "c")
+    assert live.ok("wait", "c") == "3\n"
     for words in (("stop", "-t", "x", "c"), ("kill", "-s", "NONE", "c"), ("stop", "-s", "99", "c")):
         done = live(*words)
         assert (done.status, done.out) == (125, "") and done.err.count("\n") == 1
@@ -232,6 +260,7 @@ def test_a_run_in_the_foreground_is_seen_and_stopped(live, mode):
     assert "exited, started" in live.ok("ps", "--status")
 
 
+@pytest.mark.shows("logs -f")
 def test_a_log_is_followed_to_its_end(live):
     live.ok("run", "-d", "c", "sh", "-c", "echo one; while ! [ -e /tmp/go ]; do sleep 0.05; done; "
             "echo two; printf three")
@@ -265,7 +294,7 @@ def test_stop_in_f_modes_ends_all_that_the_run_started(live, tmp_path):
     subprocess.check_call(["tar", "-cf", str(tmp_path / "root.tar"), "-C", str(tmp_path / "root"), "."])
     live.ok("import", "--tocontainer", "--name=f", tmp_path / "root.tar")
     live.ok("setup", "--execmode=F1", "f")
-    script = "setsid sleep {0} & (sleep {0}; echo no) & sleep {0}; echo no".format(MARKER)
+    script = "env -i /bin/setsid /bin/sleep {0} & (sleep {0}; echo no) & sleep {0}; echo no".format(MARKER)
     live.ok("run", "-d", "-e", "A=1", "f", "sh", "-c", script)
     assert wait_for(lambda: len(running(MARKER)) == 3)
     assert live("exec", "f", "sh", "-c", "echo $A; exit 4")[:2] == (4, "1\n")
@@ -285,10 +314,12 @@ def test_stop_in_f_modes_ends_all_that_the_run_started(live, tmp_path):
     assert foreground.wait(20) == -signal.SIGTERM and not running(MARKER)
 
 
+@pytest.mark.shows("ps -a -q --no-trunc -l -n --filter --format", "run -l --label-file", "create --label --label-file")
 def test_ps_for_people_and_programs(live):
     plain = live.ok("ps")
     live.ok("run", "-d", "-l", "team=a b", "--label-file", "/dev/null", "c", "sh", "-c", SLEEP)
-    other = live.ok("create", "--name=other", "--label", "kind", "demo").strip()
+    other = live.ok("create", "--name=other", "--label", "kind", "--label-file", "/dev/null",
+                    "demo").strip()
     assert live.ok("ps").split("\n")[0] == plain.split("\n")[0]
     assert plain.split("\n")[1] in live.ok("ps") and "running" not in live.ok("ps", "-a", "--no-trunc")
     assert len(live.ok("ps", "-qa").split()) == 2
@@ -309,6 +340,7 @@ def test_ps_for_people_and_programs(live):
     assert json.loads(live.ok("inspect", "c"))["config"]["Labels"] == {"team": "a b"}
 
 
+@pytest.mark.shows("rm --all -f")
 def test_rm_ends_what_runs_if_it_is_told_to(live):
     live.ok("run", "-d", "c", "sh", "-c", SLEEP)
     for name in ("kept", "loose"):

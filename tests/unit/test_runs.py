@@ -15,7 +15,8 @@ from udocker.cli.logs import Printer
 from udocker.cli.ps import Filters
 from udocker.cli.run import spec_from
 from udocker.cli.options import find_command, parse_command
-from udocker.errors import InvalidValue, UsageError
+from udocker.errors import HostError, InvalidValue, UsageError
+from udocker.host import processes
 from udocker.host.processes import Process, descendants, place, process
 from udocker.store import runs
 from udocker.store.labels import add_labels, own_labels, parse_labels
@@ -85,6 +86,13 @@ def test_a_signal_goes_to_no_other_process():
     assert Process(*(HERE[:3] + [NOBODY, "1"])).send(signal.SIGKILL) is False
     assert Process(*(["elsewhere"] + HERE[1:])).send(signal.SIGKILL) is False
     assert Process(*HERE).send(0) is True
+
+
+def test_who_ran_in_a_namespace_that_is_no_more_is_dead(monkeypatch):
+    there = Process(*(HERE[:2] + ["pid:[1]"] + HERE[3:]))
+    assert there.is_alive is None
+    monkeypatch.setattr(processes, "_INITIAL", HERE[2])  # as if all others descended from ours
+    assert there.is_alive is False and Process(*HERE).is_alive is True
 
 
 def test_children_are_found():
@@ -161,6 +169,7 @@ def test_a_record_of_another_host_is_forgotten_when_nobody_can_tell_its_end(cont
         (tmp_path / runs.DIRECTORY / ("elsewhere.1.2." + name)).write_bytes(
             record(process=elsewhere, keeper=keeper, since=since))
     assert [one.name[-4:].strip(".2") for one in runs.runs_of(container)] == ["kept", "new"]
+    assert len(os.listdir(str(tmp_path / runs.DIRECTORY))) == 2
 
 
 def test_a_spec_is_what_it_was_after_it_was_written_down():
@@ -241,9 +250,16 @@ def test_what_does_not_fit_on_a_disk_is_lost_and_that_is_told(container):
 def test_a_log_that_is_a_link_is_not_written_through(container, tmp_path):
     (tmp_path / runs.DIRECTORY).mkdir()
     (tmp_path / runs.DIRECTORY / "log").symlink_to(tmp_path / "precious")
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(HostError) as caught:
         LogWriter(container)
-    assert "log" in str(caught.value) and not (tmp_path / "precious").exists()
+    assert ".runs" in str(caught.value) and not (tmp_path / "precious").exists()
+    (tmp_path / runs.DIRECTORY / "log").unlink()
+    (tmp_path / runs.DIRECTORY).rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / runs.DIRECTORY).symlink_to("elsewhere")
+    with pytest.raises(HostError):
+        LogWriter(container)
+    assert os.listdir(str(tmp_path / "elsewhere")) == [] and not LogReader(container).exists
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"t stdout F", b"t stdin F x", b"t stdout X x", b"\xff"])

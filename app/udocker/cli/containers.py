@@ -89,7 +89,7 @@ def rm(context, values, arguments):
                 _end(context, container)
             elif not values["all"]:
                 require_idle(container)
-            elif not _is_idle(container):
+            elif not is_idle(container):
                 context.output.info("container %s is in use and stays" % container.id)
                 continue
             context.output.info("deleting container: %s" % container.id)
@@ -136,7 +136,8 @@ def require_idle(container):
                       "end it first, or 'udocker rm -f'")
 
 
-def _is_idle(container):
+def is_idle(container):
+    """Whether ``require_idle`` has nothing against it."""
     try:
         require_idle(container)
     except Refused:

@@ -50,22 +50,6 @@ def inspect(context, values, arguments):
     return status
 
 
-def _with_labels(document, found):
-    """Return ``document`` (dict) with the labels that the container ``found`` was given, beside those
-    of its image; as it is, if ``found`` is none or was given none."""
-    if not hasattr(found, "root"):
-        return document
-    from udocker.store.labels import own_labels
-    own = own_labels(found)
-    if not own:
-        return document
-    section = document.get("config")
-    section = dict(section) if isinstance(section, dict) else {}
-    there = section.get("Labels")
-    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
-    return dict(document, config=section)
-
-
 def find_object(context, text, kind=None):
     """Return the Container or StoredImage that ``text`` (str) means, in this order; or NotFound.
 
@@ -93,7 +77,7 @@ def describe(found, with_size=False):
     """Return what is known of ``found`` (Container or StoredImage) under docker's names (dict), and
     under those of the image's configuration."""
     config = found.config()
-    raw = _with_labels(config.raw, found)
+    raw = _document(found)
     section = raw.get("config") if isinstance(raw.get("config"), dict) else {}
     document = dict(raw)
     document["Config"] = dict({
@@ -124,21 +108,17 @@ def _of_image(image, config):
 
 
 def _of_container(container, config, with_size):
-    from udocker.cli.ps import RUNNING, Listed
-    one = Listed(container)
-    run, is_running = one.run, one.state == RUNNING
-    command = list(run.command) if run is not None else list(config.entrypoint) + list(config.cmd)
+    from udocker.cli.ps import Listed, timestamp
+    listed = Listed(container)
+    command = list(listed.command())
     document = {
         "Id": container.id, "Name": "/" + (container.names[0] if container.names else container.id),
-        "Names": list(container.names), "Image": container.image, "Created": _time(one.created),
+        "Names": list(container.names), "Image": container.image,
+        "Created": timestamp(listed.created),
         "Path": command[0] if command else "", "Args": command[1:],
-        "Platform": config.platform.os if config.platform else "", "Mounts": [],
+        "Platform": config.platform.os if config.platform else "", "Mounts": listed.volumes(),
         "ExecMode": container.mode, "RootPath": container.root,
-        "State": {"Status": one.state, "Running": is_running,
-                  "Pid": run.process.pid if is_running else 0,
-                  "ExitCode": run.status or 0 if run is not None else 0,
-                  "StartedAt": _time(run.since if run is not None else 0),
-                  "FinishedAt": _time(run.ended or 0 if run is not None else 0)},
+        "State": listed.state_object(),
     }
     if with_size:
         from udocker.host.files import tree_size
@@ -146,19 +126,29 @@ def _of_container(container, config, with_size):
     return document
 
 
-def _time(seconds):
-    """Return RFC 3339 of ``seconds`` (float) since the epoch; docker's zero for 0."""
-    import time
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds \
-        else "0001-01-01T00:00:00Z"
-
-
 def _plain(found, with_size):
-    document = _with_labels(found.config().raw, found)
+    document = _document(found)
     if with_size and hasattr(found, "root"):
         from udocker.host.files import tree_size
         return dict(document, SizeRootFs=tree_size(found.root))
     return document
+
+
+def _document(found):
+    """Return the configuration of ``found`` (Container or StoredImage) as it is written (dict), with
+    the labels that a container was given beside those of its image."""
+    document = found.config().raw
+    if not hasattr(found, "root"):
+        return document
+    from udocker.store.labels import own_labels
+    own = own_labels(found)
+    if not own:
+        return document
+    section = document.get("config")
+    section = dict(section) if isinstance(section, dict) else {}
+    there = section.get("Labels")
+    section["Labels"] = dict(there if isinstance(there, dict) else {}, **own)
+    return dict(document, config=section)
 
 
 def manifest_digest(image):

@@ -71,6 +71,13 @@ def _list(context, values, found):
         context.output.result(line + (" " + one.status() if shows_status else ""))
 
 
+def timestamp(seconds):
+    """Return ``seconds`` (float since the epoch, or None) as docker tells a time (RFC 3339)."""
+    if seconds is None:
+        return "0001-01-01T00:00:00Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % (seconds % 1 * 1e9)
+
+
 class Listed(object):
     """A Container, and how it is."""
 
@@ -121,6 +128,18 @@ class Listed(object):
                 time.time() - (self.run.ended or self.run.since)))
         return "Up " + duration(time.time() - self.run.since) if state == RUNNING else "Created"
 
+    def state_object(self):
+        """Return the state as ``docker inspect`` has it (dict)."""
+        run, state = self.run, self.state
+        is_running = state == RUNNING
+        status = run.status if run is not None else 0
+        return {"Status": state, "Running": is_running, "Paused": False, "Restarting": False,
+                "Pid": run.process.pid if is_running else 0,
+                "ExitCode": 0 if status is None else status,
+                "StartedAt": timestamp(run.since if run is not None else None),
+                "FinishedAt": timestamp(run.ended if run is not None else None),
+                "Host": run.process.host if is_running else ""}
+
     def labels(self):
         """Return its labels (dict), those of the image too."""
         labels = {}
@@ -158,16 +177,17 @@ class Listed(object):
             "RunningFor": lambda: duration(time.time() - self.created) + " ago",
             "Labels": lambda: ",".join("%s=%s" % item for item in sorted(self.labels().items())),
             "Size": (lambda: _size(self.container)) if shows_size else "", "Ports": "",
-            "Mounts": lambda: ",".join(self.mounts()), "Networks": "host", "LocalVolumes": "0",
+            "Mounts": lambda: ",".join(bind["Source"] for bind in self.volumes()), "Networks": "host", "LocalVolumes": "0",
             "Platform": self.platform, "Mode": self.container.mode or DEFAULT_MODE,
             "Host": self.run.process.host if self.state == RUNNING else "",
             "Pid": self.run.process.pid if self.state == RUNNING else 0,
         }
 
-    def mounts(self):
-        """Return the host paths of the volumes of its run (list of str)."""
+    def volumes(self):
+        """Return the volumes of what it ran last, as ``docker inspect`` has them (list of dict)."""
         binds = self.run.spec.get("binds") if self.run is not None else None
-        return [bind[0] for bind in binds or () if bind and isinstance(bind[0], str)]
+        return [{"Type": "bind", "Source": bind[0], "Destination": bind[1], "RW": not bind[2]}
+                for bind in binds or () if isinstance(bind, list) and len(bind) > 2]
 
 
 class Filters(object):

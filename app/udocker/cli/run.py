@@ -135,6 +135,9 @@ def ready_for(context, spec, container, is_away=False, run=None):
     if plan.mountpoints:
         from udocker.store import mountpoints
         mountpoints.make(container, plan.mountpoints)
+    if len(spec.binds) > 1:
+        from udocker.run.volumes import make_mountpoints
+        make_mountpoints(spec.binds)
     for warning in plan.warnings:
         context.output.warning(warning)
     return plan
@@ -204,6 +207,7 @@ def start_away(context, ready, spec, container, cidfile=None, removes=False):
         _write_id(cidfile, container)
         detach.keep(plan, recorder(context, plan, spec, container, has_keeper=True), log,
                     container, starting)
+        log.close()  # on NFS a file that is open keeps its directory from being removed
         if removes:
             _remove(context, container)
 

@@ -4,10 +4,11 @@ import os
 import sys
 
 from udocker.cli import arguments_of
+from udocker.cli.containers import is_idle
 from udocker.cli.history import ago, human_size
 from udocker.errors import Refused, UdockerError, UsageError
 from udocker.host import files
-from udocker.host.processes import is_alive, using
+from udocker.host.processes import is_alive
 from udocker.model.reference import printable, quoted
 from udocker.store import reclaim
 
@@ -77,7 +78,7 @@ def _rows(context):
     for container in containers:
         row = _row("Container", ",".join(container.names), files.tree_size(container.path),
                    ID=container.id)
-        row.is_active = bool(using(container.path))
+        row.is_active = not is_idle(container)
         row["Status"] = "running" if row.is_active else \
             "protected" if container.is_protected else "idle"
         if row["Status"] == "idle":

@@ -92,6 +92,15 @@ class Runc(OciRuntime):
     name = "runc"
     options = ("--rootless", "true")
 
+    def plan(self, launch, mode):
+        user = launch.identity
+        plan = OciRuntime.plan(self, launch._replace(identity=user._replace(uid=0, gid=0)), mode)
+        if not user.is_root:
+            plan = plan._replace(warnings=plan.warnings + (
+                "runC has no user but root where one id is all there is: %s is root (crun can)"
+                % user.name,))
+        return plan
+
     def _command(self, launch, config):
         # it reads config.json from its bundle and from nowhere else
         bundle = os.path.join(launch.settings.state, "bundle-" + launch.instance)

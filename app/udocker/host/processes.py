@@ -12,6 +12,9 @@ _SHORTEST_SLEEP, _LONGEST_SLEEP = 0.005, 0.1
 #: What ``start_of`` says of a process that is only still there because nobody asked for its status.
 ENDED = "ended"
 
+#: The namespace of pids that all others descend from: PROC_PID_INIT_INO in Linux's proc_ns.h.
+_INITIAL = "pid:[4026531836]"
+
 
 class Process(namedtuple("Process", "host boot namespace pid started")):
     """One process, described so that no other is taken for it.
@@ -31,7 +34,8 @@ class Process(namedtuple("Process", "host boot namespace pid started")):
         if self.boot != boot:
             return False  # that host was started again since
         if self.namespace != namespace or namespace == "?":
-            return None
+            # from the first namespace the processes of all others are to be seen, if under other pids
+            return False if namespace == _INITIAL and not _is_populated(self.namespace) else None
         try:
             os.kill(self.pid, 0)
         except (ProcessLookupError, OverflowError):
@@ -203,6 +207,20 @@ def _status(pid):
             return {line.partition(":")[0]: line.partition(":")[2].strip() for line in file}
     except OSError:
         return {}
+
+
+def _is_populated(namespace):
+    """Whether a process of ours is in ``namespace`` (str), or one of which that is not to be seen."""
+    for pid in _all():
+        try:
+            if os.stat("/proc/%d" % pid).st_uid == os.getuid() \
+                    and os.readlink("/proc/%d/ns/pid" % pid) == namespace:
+                return True
+        except FileNotFoundError:
+            continue  # it ended
+        except OSError:
+            return True
+    return False
 
 
 def _all():

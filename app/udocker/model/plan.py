@@ -96,7 +96,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         lines += ["scratch    %s" % printable(path) for path in self.scratch]
         lines += ["limit      %s=%d:%d" % limit for limit in self.limits]
         lines += ["warning    %s" % printable(warning) for warning in self.warnings]
-        lines += ["because    %s: %s" % (what, printable(why)) for what, why in self.reasons]
+        lines += ["because    %s: %s" % (printable(what), printable(why)) for what, why in self.reasons]
         return "\n".join(lines)
 
 

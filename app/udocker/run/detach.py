@@ -30,11 +30,14 @@ class Starting(object):
 
     def fail(self, error):
         """error (UdockerError): why nothing was started."""
-        os.write(self._fd, dumps([error.message, error.hint, error.exit_code]).encode("ascii"))
+        if self._fd is not None:
+            os.write(self._fd,
+                     dumps([error.message, error.hint, error.exit_code]).encode("ascii"))
 
     def forget(self):
         """Close our end; that of an engine closes when it begins."""
         os.close(self._fd)
+        self._fd = None
 
 
 def away(work):

@@ -1,11 +1,12 @@
-"""The end of all processes of a container (docs/adr/0006-runs.md says how they are found)."""
+"""The end of all processes of a container (docs/adr/0007-runs.md says how they are found)."""
 
 import os
 import signal
 
 from udocker.errors import HostError, Refused
 from udocker.host.processes import descendants, marked, wait_for_end
-from udocker.store.runs import RUN, runs_of
+from udocker.model.reference import quoted
+from udocker.store.runs import DIRECTORY, RUN, runs_of
 
 #: Seconds that an engine gets to notice that what it runs was killed, and to clear up.
 _CLEARING = 2.0
@@ -22,8 +23,10 @@ def running(container):
     here = [run for run in runs if run.is_running]
     elsewhere = [run for run in runs if run.is_running is None]
     if elsewhere and not any(run.kind == RUN for run in here):
-        raise Refused("container %s runs on %s" % (container.id, elsewhere[-1].process.host),
-                      "do it there")
+        run = elsewhere[-1]
+        raise Refused("container %s runs on %s" % (container.id, run.process.host),
+                      "do it there; if that machine is no more, remove %s"
+                      % quoted(os.path.join(container.path, DIRECTORY, run.name)))
     return here
 
 

@@ -18,6 +18,8 @@ from udocker.store.runs import DIRECTORY
 LIMIT = 16 * 1024 * 1024
 #: Bytes of text in one line of a log: a stream without ends of lines is cut there, as docker does.
 MAX_TEXT = 16 * 1024
+#: The files in the directory of runs.
+_NEW, _OLD = "log", "log.1"
 STREAMS = (b"stdout", b"stderr")
 _WRITE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -31,17 +33,21 @@ class LogWriter(object):
 
     def __init__(self, container, limit=LIMIT):
         """container (Container), limit (int: bytes of each file). HostError if it cannot be opened."""
-        directory = os.path.join(container.path, DIRECTORY)
-        with tree.naming(directory):
+        path = os.path.join(container.path, DIRECTORY)
+        self._limit, self._lost = limit, 0
+        self._directory = self._fd = None
+        with tree.naming(path):
             try:
-                os.mkdir(directory, 0o700)
+                os.mkdir(path, 0o700)
             except FileExistsError:
                 pass
-        self._path, self._limit = os.path.join(directory, "log"), limit
-        self._lost = 0
-        self._fd = None
-        with tree.naming(self._path):
+            self._directory = os.open(path, tree.LIST)
             self._open()
+
+    def close(self):
+        """Nothing more is written."""
+        os.close(self._fd)
+        os.close(self._directory)
 
     def write(self, stream, data):
         """Write down ``data`` (bytes) of ``stream`` (0: stdout, 1: stderr).
@@ -75,18 +81,18 @@ class LogWriter(object):
     def _turn(self, status):
         """Begin a new file, unless another writer has done so already, or somebody removed ours."""
         try:
-            there = os.lstat(self._path)
+            there = os.stat(_NEW, dir_fd=self._directory, follow_symlinks=False)
             if (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino):
-                os.rename(self._path, self._path + ".1")
+                os.rename(_NEW, _OLD, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except FileNotFoundError:
             pass
         self._open()
 
     def _open(self):
-        fd = os.open(self._path, _WRITE, 0o600)
+        fd = os.open(_NEW, _WRITE, 0o600, dir_fd=self._directory)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise OSError(errno.EINVAL, "not a regular file", self._path)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if self._fd is not None:
             os.close(self._fd)
         self._fd = fd
@@ -122,12 +128,19 @@ class LogReader(object):
 
     def __init__(self, container):
         """container (Container)."""
-        directory = os.path.join(container.path, DIRECTORY)
-        self._path = os.path.join(directory, "log")
-        self._fd = None
+        self._fd = self._older = self._directory = None
         self._rest = b""
-        self._older = self._open(self._path + ".1")
-        self.exists = os.path.lexists(self._path) or self._older is not None
+        try:
+            self._directory = os.open(os.path.join(container.path, DIRECTORY), tree.LIST)
+        except OSError:
+            return
+        self._older = self._open(_OLD)
+        self._fd = self._open(_NEW)
+
+    @property
+    def exists(self):
+        """Whether there was anything to be read when this was made."""
+        return self._fd is not None or self._older is not None
 
     def lines(self):
         """Yield the Lines that were not yet read; call it again for those that came since."""
@@ -138,7 +151,7 @@ class LogReader(object):
             self._older, self._rest = None, b""
         while True:
             if self._fd is None:
-                self._fd = self._open(self._path)
+                self._fd = self._open(_NEW)
             if self._fd is None:
                 return
             for line in self._read(self._fd):
@@ -153,7 +166,7 @@ class LogReader(object):
     def _was_turned(self):
         status = os.fstat(self._fd)
         try:
-            there = os.stat(self._path, follow_symlinks=False)
+            there = os.stat(_NEW, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return (there.st_dev, there.st_ino) != (status.st_dev, status.st_ino)
@@ -170,10 +183,11 @@ class LogReader(object):
                 if line is not None:
                     yield line
 
-    @staticmethod
-    def _open(path):
+    def _open(self, name):
+        if self._directory is None:
+            return None
         try:
-            fd = os.open(path, _READ)
+            fd = os.open(name, _READ, dir_fd=self._directory)
         except OSError:
             return None
         if stat.S_ISREG(os.fstat(fd).st_mode):

@@ -1,7 +1,7 @@
 """What runs in a container, on disk: ``containers/<id>/.runs/``, a small file for each run.
 
 Nobody serves these files: whoever starts a run writes one, and whoever reads it looks whether that
-process is still there (docs/adr/0006-runs.md). The first line of a record is what was started, and
+process is still there (docs/adr/0007-runs.md). The first line of a record is what was started, and
 it appears whole or not at all; the second, where somebody waited for the end, is the end.
 
 Starting a container imports this module: it imports nothing that Python has not loaded already.
@@ -126,10 +126,7 @@ class Recorder(object):
         for name in os.listdir("/proc/self/fd/%d" % directory):
             pid = name.split(".")[-2] if name.startswith(ours) and name != mine else ""
             if pid.isdigit() and not is_alive(int(pid)):
-                try:
-                    os.unlink(name, dir_fd=directory)
-                except OSError:
-                    pass  # somebody else was faster
+                _unlink(name, directory)
 
 
 def runs_of(container):
@@ -151,7 +148,9 @@ def runs_of(container):
             if fd is not None:
                 run = read_record(fd, name)
                 os.close(fd)
-                if run is not None and run.container == container.id and not _is_forgotten(run):
+                if run is not None and _is_forgotten(run):
+                    _unlink(name, directory)
+                elif run is not None and run.container == container.id:
                     found.append(run)
     finally:
         os.close(directory)
@@ -242,6 +241,13 @@ def _is_forgotten(run):
 def _remove_old(name, directory):
     try:
         if os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime < time.time() - 24 * 3600:
-            os.unlink(name, dir_fd=directory)
+            _unlink(name, directory)
     except OSError:
         pass
+
+
+def _unlink(name, directory):
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        pass  # somebody else was faster, or may do it
