@@ -385,7 +385,18 @@ def test_what_nobody_can_honour_is_told_once_and_in_one_line(shared):
     assert (silent.status, silent.err) == (0, "")
 
 
-@pytest.mark.shows("run HARMLESS")
+@pytest.mark.shows("run --memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory",
+                   "run --oom-score-adj --pids-limit --cpus --cpu-shares --cpu-count --cpu-percent --cpu-period",
+                   "run --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight",
+                   "run --blkio-weight-device --device-read-bps --device-read-iops --device-write-bps",
+                   "run --device-write-iops --device-cgroup-rule --io-maxbandwidth --io-maxiops --cap-add",
+                   "run --cap-drop --security-opt --group-add --ipc --pid --uts --userns --cgroupns",
+                   "run --cgroup-parent --isolation --runtime --sysctl --link --link-local-ip --ip --ip6",
+                   "run --mac-address --network-alias --domainname --volumes-from --volume-driver --storage-opt",
+                   "run --restart --stop-signal --stop-timeout --log-driver --log-opt --health-cmd",
+                   "run --health-interval --health-retries --health-start-interval --health-start-period",
+                   "run --health-timeout --annotation --oom-kill-disable --privileged --init --expose",
+                   "run --detach-keys --no-healthcheck --sig-proxy --disable-content-trust")
 def test_every_option_that_nobody_can_honour(shared):
     valued = (
         "--memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory "
