@@ -212,6 +212,18 @@ def test_a_container_without_an_image_becomes_one_layer(udocker, demo_home):
         if path not in ("m", "m/n", "etc/resolv.conf", "etc/host.conf")}
 
 
+def test_a_name_that_no_layer_can_have_is_left_out_and_told(udocker, demo_home):
+    udocker.ok("export", "-o", "root.tar", "c")
+    udocker.ok("import", "--tocontainer", "--name=i", "root.tar")
+    for name in ("c", "i"):
+        root = container_root(demo_home, name)
+        (root / "etc" / ".wh.motd").write_text("a name")
+        done = udocker("commit", name, "odd:" + name)
+        assert done.status == 0 and "Warning: 'etc/.wh.motd' left out: " in done.err
+        assert udocker.ok("run", "--rm", "odd:" + name, "cat", "/etc/motd").startswith(HELLO)
+        assert "C /etc\nA /etc/.wh.motd\n" in udocker.ok("diff", "c")
+
+
 def test_an_image_of_1_3_can_be_the_base(udocker, demo_home):
     """Of version 1: layers under ids of their own, and ``ancestry``."""
     top = demo_home / ".udocker"

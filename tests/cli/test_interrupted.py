@@ -32,6 +32,9 @@ COMMANDS = {
     "import container": (["import", "--tocontainer", "--name=new", "ROOT"],
                          ["import", "--tocontainer", "ROOT"], 41),
     "tag": (["tag", "demo", "new:1"], ["tag", "demo", "newer:1"], 1),
+    "cp": (["cp", "FOLDER", "c:/etc"], ["cp", "FOLDER", "c:/etc"], 1),
+    "commit": (["commit", "-c", "LABEL a=b", "c", "new:1"], ["commit", "c", "newer:1"], 2),
+    "prune": (["system", "prune", "-af"], ["load", "-i", "ARCHIVE"], 2),
 }
 #: What undoes a command that succeeded.
 UNDO = {"load": ["rmi", "again:1"], "create": ["rm", "new"], "clone": ["rm", "new"],
@@ -68,7 +71,10 @@ def files(demo_archive, tmp_path):
     root = str(tmp_path / "root.tar")
     with tarfile.open(demo_archive) as archive, open(root, "wb") as file:
         file.write(archive.extractfile("layer.tar").read())
-    return {"ARCHIVE": demo_archive, "ROOT": root}
+    (tmp_path / "folder").mkdir()
+    for name in ("motd", "more"):
+        (tmp_path / "folder" / name).write_text("Hello again\n")
+    return {"ARCHIVE": demo_archive, "ROOT": root, "FOLDER": str(tmp_path / "folder") + "/."}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -76,6 +82,8 @@ def test_a_command_may_be_killed_at_any_change(udocker, demo_home, files, name):
     words, afterwards = ([files.get(word, word) for word in command]
                          for command in COMMANDS[name][:2])
     backup = str(demo_home) + ".backup"
+    if name == "prune":
+        udocker.ok("commit", "c", "spare:1")
     subprocess.check_call(["cp", "-a", str(demo_home), backup])
     status, number = -9, 0
     while status not in (0, 125):

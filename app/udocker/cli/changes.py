@@ -4,7 +4,6 @@ import os
 
 from udocker.cli import arguments_of
 from udocker.errors import InvalidValue, NotFound
-from udocker.host.tree import shown
 from udocker.image import changes as compared
 from udocker.model.reference import ImageReference, printable, quoted
 
@@ -39,11 +38,6 @@ def commit(context, values, arguments):
         base = compared.base_of(context.images, container)
         found = compared.changes(container, base, context.decoders, context.output.progress,
                                  original)
-        lost = made.unspeakable(found)
-        found = [change for change in found if change.path not in lost]
-        if lost:
-            context.output.warning("%s left out: in a layer a name that begins with .wh. means that "
-                                   "something is not there" % shown(lost[0]))
     except NotFound as error:
         context.output.warning("%s: all of it becomes one layer" % error.message)
         from udocker.store.mountpoints import untouched

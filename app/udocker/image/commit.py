@@ -10,7 +10,8 @@ from collections import namedtuple
 
 from udocker.errors import CorruptData
 from udocker.host.pack import pack_tree
-from udocker.image.changes import ADDED, DELETED
+from udocker.host.tree import shown
+from udocker.image.changes import DELETED
 from udocker.image.save import as_version_2
 from udocker.model.instruction import apply_changes
 from udocker.model.oci import (DOCKER_CONFIG, DOCKER_MANIFEST, MAX_LAYERS, OCI_MANIFEST,
@@ -30,8 +31,8 @@ def commit(images, locked, container, base, found, reference, remarks, output, o
 
     images (ImageStore), locked (function that returns a lock to enter), base (StoredImage, or None
     where all of the container is to be one layer), found (list of Change against it; without a base
-    a container of the paths (bytes) to leave out), remarks (Remarks), output (what has a progress),
-    original (function of a path, or None): see host.pack.
+    a container of the paths (bytes) to leave out), remarks (Remarks), output (what has a progress
+    and a warning), original (function of a path, or None): see host.pack.
     """
     config = container.config()
     document = dict(config.raw)
@@ -106,9 +107,9 @@ _Layer = namedtuple("_Layer", "digest size diff_id")
 def _add_layer(images, container, base, found, output, original, added):
     """Store the layer of ``found``; return (_Layer, LeftOut)."""
     if base is None:
-        only, whiteouts = _AllBut(found), ()
+        only, whiteouts = _Choice(found, False), ()
     else:
-        only = set(change.path for change in found if change.kind != DELETED)
+        only = _Choice(set(change.path for change in found if change.kind != DELETED), True)
         whiteouts = [_whiteout(change.path) for change in found if change.kind == DELETED]
     packed = []
 
@@ -122,6 +123,9 @@ def _add_layer(images, container, base, found, output, original, added):
 
     digest, size = images.write_blob(fill)
     added.append(digest)
+    if only.lost:
+        output.warning("%s left out: in a layer a name that begins with .wh. means that something is "
+                       "not there" % shown(only.lost[0]))
     return _Layer(digest, size, packed[1]), packed[0]
 
 
@@ -133,13 +137,6 @@ def _size(container):
 def _whiteout(path):
     parent, slash, last = path.rpartition(b"/")
     return parent + slash + _WHITEOUT + last
-
-
-def unspeakable(found):
-    """Return the paths of ``found`` (list of Change) that no layer can have: they say that something
-    is not there."""
-    return [change.path for change in found if change.kind == ADDED
-            and any(part.startswith(_WHITEOUT) for part in change.path.split(b"/"))]
 
 
 def _history(document, base, count):
@@ -166,14 +163,20 @@ def _encoded(document):
     return json.dumps(document, sort_keys=True).encode("ascii")
 
 
-class _AllBut(object):
-    """Every path but some."""
+class _Choice(object):
+    """What of a container goes into the layer: some paths, or all others."""
 
-    def __init__(self, paths):
-        self._paths = paths
+    def __init__(self, paths, takes):
+        """paths (container of bytes), takes (bool): whether it is these. lost (list of bytes): what
+        was asked for and no layer can have."""
+        self._paths, self._takes = paths, takes
+        self.lost = []
 
     def __contains__(self, path):
-        return path not in self._paths
+        if path.rpartition(b"/")[2].startswith(_WHITEOUT):
+            self.lost.append(path)
+            return False
+        return (path in self._paths) == self._takes
 
 
 class _Gzip(object):
