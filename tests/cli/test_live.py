@@ -194,7 +194,7 @@ def descriptors(pid):
 @pytest.mark.parametrize("words, status", [
     (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-u", "nobody-here", "sh"), 125),
     (("-v", "/no/where:/x", "sh"), 125), (("--label", "=x", "sh"), 125),
-    (("--execmode=X", "sh"), 125)])
+    (("--execmode=X", "sh"), 125), (("--location=/", "sh"), 125)])
 def test_what_cannot_be_started_is_told_at_once(live, words, status):
     before = live.ok("ps", "-q")
     done = live("run", "-d", *(words[:-1] + ("demo",) + words[-1:]))
