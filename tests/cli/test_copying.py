@@ -57,6 +57,7 @@ def leftovers(home):
     return [path for path in list(home.rglob(".tmp-*")) + list(home.rglob(".making-*"))]
 
 
+@pytest.mark.shows("cp -a")
 def test_a_tree_is_the_same_there_and_back(udocker, demo_home, root, tree):
     assert udocker.ok("cp", "d", "c:/tmp") == ""
     assert seen(root / "tmp" / "d") == seen(tree)
@@ -79,6 +80,7 @@ def test_a_tree_is_the_same_there_and_back(udocker, demo_home, root, tree):
     assert leftovers(demo_home) == []
 
 
+@pytest.mark.shows("cp")
 def test_where_things_go_is_what_docker_says(udocker, demo_home, root, tree):
     """The table of docker-cp(1), into a container and out of it."""
     (demo_home / "f").write_text("f")
@@ -126,6 +128,8 @@ WRONG = [
     ("cp - c:/etc/motd", "is no directory that exists"), ("cp f", "argument is missing"),
     ("cp a b c", "syntax error at: c"), ("cp f c:", "invalid place 'c:'"), ("cp / c:/x", "too much"),
     ("cp d c:/etc2", "cannot replace '/etc2/d'"), ("cp d/. c:/etc3", "cannot replace '/etc3/s'"),
+    ("cp . c:/x", "into itself"), ("cp .udocker c:/", "into itself"),
+    ("cp c:/ .udocker/containers/c/ROOT/x", "into itself"),
     ("cp c:/etc/motd/. x", "is not a directory"), ("cp c:/etc/motd/. -", "is not a directory"),
 ]
 
@@ -145,6 +149,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(udocker, demo_home, root
     assert leftovers(demo_home) == []
 
 
+@pytest.mark.shows("cp -L")
 def test_links_of_a_container_lead_nowhere_outside(udocker, demo_home, root):
     secret = demo_home / "secret"
     secret.mkdir()

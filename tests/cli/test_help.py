@@ -42,18 +42,13 @@ def widest(text):
     return max(len(line) for line in re.sub("\033\\[[0-9]*m", "", text).split("\n"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_command_has_help_that_fits(udocker, name):
-    text = udocker.ok(name, "--help")
-    assert text == udocker.ok("help", name) == udocker.ok("-h", name)
-    if name != "run":  # whose -h is docker's, --hostname
-        assert text == udocker.ok(name, "-h")
-    assert text.startswith("usage: udocker %s [OPTIONS]" % name)
-    assert "--help " in text and "\nExamples:\n  " in text
-    assert widest(text) <= 80 and "\033" not in text
-    # flags and texts stand in two columns
-    rows = re.findall(r"(?m)^  (?:-\w, |    )--\S+(?: \S+)?  +(?=\S)", text)
-    assert len({len(row) for row in rows}) <= 1
+def test_the_help_of_a_command_is_had_in_each_way(udocker):
+    text = udocker.ok("help", "ps")
+    assert text.startswith("usage: udocker ps [OPTIONS]")
+    for words in (("ps", "--help"), ("ps", "-h"), ("-h", "ps"), ("ps", "-a", "--help")):
+        assert udocker.ok(*words) == text
+    # docker's run has another -h
+    assert udocker.ok("run", "--help").startswith("usage: udocker run [OPTIONS]")
 
 
 @pytest.mark.shows("-h --help", "help", "NO_COLOR")

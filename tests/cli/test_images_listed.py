@@ -114,3 +114,19 @@ def test_inspect(udocker, three):
     assert done.status == 125 and done.out == three + "\n" and done.err.count("\n") == 1
     assert udocker("inspect", "-f", "{{.Nope}}", "c").status == 125
     assert udocker.ok("inspect", "-f", "{{.Config.User}}{{index .Config.Labels \"no\"}}", "c") == "\n"
+
+
+def test_inspect_tells_how_a_container_is(udocker, demo_home):
+    form = "{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{index .Config.Labels \"k\"}} {{.Path}}"
+    container = udocker.ok("create", "-l", "k=v", "demo").strip()
+    assert udocker.ok("inspect", "-f", form, container) == "created false 0 v /bin/cat\n"
+    udocker.ok("run", "-d", container, "sleep", "60")
+    try:
+        assert udocker.ok("inspect", "-f", form, container) == "running true 0 v sleep\n"
+        pid = int(udocker.ok("inspect", "-f", "{{.State.Pid}}", container))
+        assert os.path.exists("/proc/%d" % pid)
+    finally:
+        udocker.ok("kill", container)
+    udocker("wait", container)
+    assert udocker.ok("inspect", "-f", form, container) == "exited false 137 v sleep\n"
+    assert udocker.ok("inspect", "-f", "{{.State.FinishedAt}}", container).startswith("20")

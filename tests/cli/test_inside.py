@@ -85,6 +85,22 @@ def test_a_volume_is_read_only_where_that_can_be(udocker, demo_home, tmp_path):
 
 
 @each_mode
+def test_a_volume_in_a_volume_finds_or_gets_its_place(inside, udocker, tmp_path, mode):
+    outer, away = tmp_path / "outer", tmp_path / "away"
+    for folder in (outer, away):
+        folder.mkdir()
+    (tmp_path / "file").write_text("deep")
+    os.symlink(str(away), str(outer / "link"))
+    assert inside("cat /o/new/file; ls -d /o/dir", "--execmode=" + mode, "-v", "%s:/o" % outer, "-v",
+                  "%s:/o/new/file" % (tmp_path / "file"), "-v", "%s:/o/dir" % away) == "deep/o/dir\n"
+    assert (outer / "new" / "file").read_text() == "" and (outer / "dir").is_dir()
+    # what a link in a volume says counts inside only
+    udocker("run", "--execmode=" + mode, "-v", "%s:/o" % outer, "-v",
+            "%s:/o/link/file" % (tmp_path / "file"), "c", "true")
+    assert not list(away.iterdir())
+
+
+@each_mode
 @pytest.mark.shows("run -v")
 def test_volumes_may_lie_in_each_other_and_have_blanks(inside, tmp_path, mode):
     (tmp_path / "outer dir").mkdir()

@@ -50,6 +50,7 @@ def can_pull(udocker, registry, **options):
     return udocker("pull", registry.host + "/team/thing", **options).status == 0
 
 
+@pytest.mark.shows("logout")
 @pytest.mark.parametrize("auth", [BasicAuth({"ann": SECRET}), TokenAuth({"ann": SECRET}),
                                   TokenAuth({"ann": SECRET}, anonymous=False)],
                          ids=["basic", "token", "strict-token"])
@@ -75,6 +76,7 @@ def test_a_login_is_verified_kept_used_and_forgotten(udocker, registry, auth):
     assert gone.status == 1 and gone.err == "Error: not logged in to %s\n" % registry.host
 
 
+@pytest.mark.shows("login --registry", "logout --registry")
 def test_servers_are_spelled_in_many_ways(udocker, registry):
     for words in ([registry.url], [registry.url + "/v2/"], ["--registry", registry.url],
                   ["--registry=" + registry.host, registry.host]):
@@ -84,6 +86,8 @@ def test_servers_are_spelled_in_many_ways(udocker, registry):
     # without a server it is Docker Hub, or what is configured in its place
     assert log_in(udocker, registry, "--", env={"UDOCKER_REGISTRY": registry.url}).status == 0
     assert udocker("logout", env={"UDOCKER_REGISTRY": registry.url}).status == 0
+    assert log_in(udocker, registry).status == 0
+    assert udocker("logout", "--registry=" + registry.url).status == 0
 
 
 def test_an_identity_token_is_kept_in_the_place_of_the_password(udocker, registry):
@@ -125,6 +129,7 @@ def test_a_registry_for_everybody_confirms_nothing(udocker, registry):
     assert done.status == 125 and "no such registry on" in done.err
 
 
+@pytest.mark.shows("login --authfile", "logout --authfile", "pull --authfile", "create --authfile", "run --authfile")
 def test_it_is_kept_where_it_is_read_first(udocker, registry, tmp_path):
     run = tmp_path / "run" / "containers" / "auth.json"
     run.parent.mkdir(parents=True)
@@ -145,6 +150,11 @@ def test_it_is_kept_where_it_is_read_first(udocker, registry, tmp_path):
     assert can_pull(udocker, registry, home=tmp_path) is False
     assert udocker("pull", "--authfile", tmp_path / "b.json", registry.host + "/team/thing",
                    home=tmp_path).status == 0
+    for words in (["create"], ["run", "--rm"]):  # there is nothing to run in it, but it is pulled
+        udocker("rmi", registry.host + "/team/thing", home=tmp_path)
+        udocker(words[0], "--authfile", tmp_path / "b.json", *(words[1:] + [registry.host + "/team/thing"]),
+                home=tmp_path)
+        assert registry.host in udocker("images", home=tmp_path).out
     # logout with a file means that file; without, it leaves nothing that would be read
     assert udocker("logout", "--authfile", tmp_path / "b.json", registry.host).status == 0
     assert read(tmp_path / "b.json") == {"auths": {}} and read(docker_file(udocker))["auths"]
@@ -153,6 +163,7 @@ def test_it_is_kept_where_it_is_read_first(udocker, registry, tmp_path):
     assert not can_pull(udocker, registry, env=env)
 
 
+@pytest.mark.shows("logout --all")
 def test_the_keystore_of_1_3_is_read_and_emptied(udocker, registry):
     path = os.path.join(udocker.home, ".udocker", "keystore")
     udocker.ok("images")
@@ -164,6 +175,8 @@ def test_the_keystore_of_1_3_is_read_and_emptied(udocker, registry):
     assert refused.status == 125 and "others may read it; 'chmod 600'" in refused.err
     os.chmod(path, 0o600)
     assert can_pull(udocker, registry)
+    udocker.ok("mkrepo", "elsewhere")
+    udocker.ok("--repo=elsewhere", "pull", registry.host + "/team/thing")
     # a new login is kept elsewhere, where it counts; the old one goes with it
     assert log_in(udocker, registry).status == 0 and read(path) == json.loads(text)
     os.chmod(path, 0o644)
@@ -290,12 +303,14 @@ def test_what_can_be_no_login_is_refused_before_anybody_is_asked(udocker, regist
         assert udocker("logout", *words).status == 125
 
 
+@pytest.mark.shows("login", "login --username --password")
 def test_a_password_among_the_arguments_is_taken_with_a_warning(udocker, registry):
     for words in (["--username=ann", "--password=" + SECRET], ["-u", "ann", "-p", SECRET]):
         done = udocker("login", *(words + [registry.host]))
         assert done.status == 0 and "can be read by everybody" in done.err and SECRET not in done.err
 
 
+@pytest.mark.shows("login --password-stdin")
 def test_it_asks_on_a_terminal_without_showing_the_password(udocker, registry):
     status, shown = on_a_terminal(udocker, ["login", registry.host], [
         (b"Username: ", b"ann\n"), (b"Password: ", SECRET.encode() + b"\n")])
@@ -309,7 +324,7 @@ def test_it_asks_on_a_terminal_without_showing_the_password(udocker, registry):
 
 def test_no_output_of_any_command_has_the_secret(udocker, registry, tmp_path):
     """--debug, tracebacks, a registry that repeats what it got, and commands that use the login."""
-    proxy = "http://proxyuser:%s@127.0.0.1:1" % SECRET
+    proxy = "http://proxyuser:%s@127.0.0.1:port" % SECRET
     host, thing, token = registry.host, registry.host + "/team/thing", entry()["auth"]
     everything = []
 

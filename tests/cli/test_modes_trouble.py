@@ -50,7 +50,7 @@ def under(udocker, fake, what, *words):
 
 @pytest.mark.parametrize("denied, mode, said", [
     ("unshare,ptrace", "auto", "F1"), ("unshare", "auto", "P1"), ("ptrace", "auto", "R1"),
-    ("unshare,ptrace", "F1", "F1"), ("podman", "auto", "P1"), ("podman", "P2", "P2"),
+    ("unshare,ptrace", "F1", "F1"), ("docker", "auto", "P1"), ("docker", "P2", "P2"),
     ("filters", "auto", "R1"), ("filters", "P1", "P1"), ("filters", "R2", "R2"),
     ("filters", "F1", "F1")])
 def test_what_the_kernel_allows_is_enough(udocker, d, denied, mode, said):
@@ -59,11 +59,20 @@ def test_what_the_kernel_allows_is_enough(udocker, d, denied, mode, said):
 
 
 @pytest.mark.parametrize("denied, mode, words", [
-    ("podman", "R1", "no user namespaces"), ("unshare", "R3", "no user namespaces"),
+    ("docker", "R1", "no user namespaces"), ("unshare", "R3", "no user namespaces"),
     ("ptrace", "P2", "ptrace is forbidden"), ("ptrace", "R2", "ptrace is forbidden")])
 def test_a_mode_that_the_kernel_forbids_is_refused_in_one_line(udocker, d, denied, mode, words):
     status, out, err = under(udocker, DENY, [denied], "run", "--execmode=" + mode, "d", "true")
     assert (status, out, err.count("\n")) == (125, "", 1) and words in err, err
+
+
+def test_inside_podman_s_container_auto_takes_what_works(udocker, d):
+    inside = ["masked", "/proc/version"]
+    status, out, err = under(udocker, MOUNTS, inside, "run", "--execmode=auto", "d", *SAY)
+    assert (status, out) == (0, "P1 inside\n"), err
+    status, out, err = under(udocker, MOUNTS, inside, "run", "--execmode=R1", "d", "true")
+    assert (status, out, err.count("\n")) == (125, "", 1)
+    assert "mount of /proc, as inside another container" in err
 
 
 def test_auto_says_what_it_did_not_take_and_why(udocker, d):

@@ -385,18 +385,7 @@ def test_what_nobody_can_honour_is_told_once_and_in_one_line(shared):
     assert (silent.status, silent.err) == (0, "")
 
 
-@pytest.mark.shows("run --memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory",
-                   "run --oom-score-adj --pids-limit --cpus --cpu-shares --cpu-count --cpu-percent --cpu-period",
-                   "run --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight",
-                   "run --blkio-weight-device --device-read-bps --device-read-iops --device-write-bps",
-                   "run --device-write-iops --device-cgroup-rule --io-maxbandwidth --io-maxiops --cap-add",
-                   "run --cap-drop --security-opt --group-add --ipc --pid --uts --userns --cgroupns",
-                   "run --cgroup-parent --isolation --runtime --sysctl --link --link-local-ip --ip --ip6",
-                   "run --mac-address --network-alias --domainname --volumes-from --volume-driver --storage-opt",
-                   "run --restart --stop-signal --stop-timeout --log-driver --log-opt --health-cmd",
-                   "run --health-interval --health-retries --health-start-interval --health-start-period",
-                   "run --health-timeout --annotation --oom-kill-disable --privileged --init --expose",
-                   "run --detach-keys --no-healthcheck --sig-proxy --disable-content-trust")
+@pytest.mark.shows("run HARMLESS")
 def test_every_option_that_nobody_can_honour(shared):
     valued = (
         "--memory --memory-reservation --memory-swap --memory-swappiness --kernel-memory "
@@ -479,3 +468,21 @@ def test_what_is_planned_is_shown_and_nothing_is_made(shared, tmp_path):
     assert len(plan["scratch"]) == 1 and not os.path.exists(plan["scratch"][0])
     root = shared.ok("inspect", "-p", "c").strip()
     assert not os.path.exists(root + "/planned")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_bytes_that_are_no_text_get_inside_or_are_refused(shared, mode):
+    words = ["run", "--execmode=" + mode, "-e", "A=x\udcffy", "d", "sh", "-c", "echo \"$A$1\"", "sh", "\udcfe"]
+    done = subprocess.run([os.fsencode(word) for word in shared.command(*words)], cwd=shared.home,
+                          env=shared.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if mode == "R1":  # the runtimes read JSON, which has no such bytes
+        assert done.returncode == 125 and b"takes UTF-8 only" in done.stderr
+        assert done.stderr.count(b"\n") == 1 and done.stderr.decode("utf-8").strip().isprintable()
+    else:
+        assert done.stdout == b"x\xffy\xfe\n"
+
+
+def test_what_users_of_docker_type_first(shared, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = shared("run", "-it", "--rm", "-v", "%s:/w:ro" % tmp_path, "-w", "/w", "demo", "cat", "file")
+    assert (done.status, done.out) == (0, "mine") and done.err.count("\n") <= 1

@@ -1,6 +1,7 @@
 """udocker search: 1.3.x's columns, docker's formats, and servers that cannot be trusted."""
 
 import json
+import os
 
 import pytest
 
@@ -27,6 +28,7 @@ def registry():
         yield running
 
 
+@pytest.mark.shows("search", "search --index --all --no-trunc --limit", "UDOCKER_INDEX")
 def test_an_index_is_searched_in_the_columns_of_1_3(udocker, registry):
     lines = udocker.ok("search", "--index=" + registry.url, "busybox").splitlines()
     assert lines[0] == HEADING and len(lines) == 251
@@ -41,6 +43,7 @@ def test_an_index_is_searched_in_the_columns_of_1_3(udocker, registry):
     assert len(registry.asked("/v2/search")) == asked + 1, "no more is asked for than is wanted"
 
 
+@pytest.mark.shows("search --filter --format")
 def test_filters_and_formats_are_docker_s(udocker, registry):
     index = "--index=" + registry.url
     assert len(udocker.ok("search", index, "--filter", "is-official=true", "busybox").splitlines()) == 2
@@ -64,6 +67,7 @@ def test_filters_and_formats_are_docker_s(udocker, registry):
         assert (done.status, done.out) == (125, ""), (words, done)
 
 
+@pytest.mark.shows("search --registry")
 def test_an_index_of_the_first_api_and_a_registry_without_any(udocker, registry):
     registry.fault("/v2/search", status=404)
     assert len(udocker.ok("search", "--index=" + registry.url, "busybox").splitlines()) == 251
@@ -83,15 +87,22 @@ def test_an_index_of_the_first_api_and_a_registry_without_any(udocker, registry)
     assert (done.status, done.out) == (125, "") and "no search and no list" in done.err
 
 
+@pytest.mark.shows("search --authfile", "manifest --authfile")
 def test_a_catalogue_may_want_a_login(udocker, registry):
     registry.index, registry.auth = None, TokenAuth({"ann": "geheim"}, anonymous=False)
     done = udocker("search", registry.host + "/thing")
     assert done.status == 125 and "'udocker login" in done.err
     udocker.ok("login", "-u", "ann", "--password-stdin", registry.host, input="geheim")
     assert "team/thing" in udocker.ok("search", registry.host + "/thing")
-    assert udocker.ok("search", "--list-tags", registry.host + "/team/thing") == "latest\n"
+    name, place = registry.host + "/team/thing", os.path.join(udocker.home, "logins")
+    os.rename(os.path.join(udocker.home, ".docker", "config.json"), place)
+    for words in (["search", "--list-tags", name], ["search", registry.host + "/thing"],
+                  ["manifest", "inspect", name]):
+        assert udocker(*words).status == 125
+        udocker.ok(words[0], "--authfile", place, *words[1:])
 
 
+@pytest.mark.shows("search --list-tags")
 def test_all_tags_are_listed_one_a_line(udocker, registry):
     registry.page = 3
     for number in range(10):

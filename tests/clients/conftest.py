@@ -15,8 +15,8 @@ import build
 from tests.fakes.images import File, image, layer, layer_of_tar
 from tests.fakes.registry import FakeRegistry
 
-#: The oldest Python that all of them run on.
-OLDEST = (3, 10)
+#: The oldest Python that all of them run on, and the newest that they were seen to run on.
+OLDEST, NEWEST = (3, 10), (3, 13)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def old_program(tmp_path_factory):
 def client(tmp_path_factory):
     """A function that returns the directory (str) with the programs of a package of PyPI.
 
-    They run on the newest Python that is here, whatever Python the tests and udocker run on.
+    They run on a new Python that is here, whatever Python the tests and udocker run on.
     """
     kept = os.environ.get("UDOCKER_TEST_CLIENTS") or str(tmp_path_factory.mktemp("clients"))
 
@@ -63,11 +63,17 @@ def client(tmp_path_factory):
 
 
 def newest_python():
-    found = [(tuple(map(int, os.path.basename(path)[len("python"):].split("."))), path)
-             for path in build.pythons() if os.path.basename(path)[len("python"):]]
-    if not found or max(found)[0] < OLDEST:
-        pytest.skip("there is no Python %d.%d or newer for it" % OLDEST)
-    return max(found)[1]
+    found = [(version_of(path), path) for path in build.pythons()]
+    good = [entry for entry in found if OLDEST <= entry[0] <= NEWEST]
+    if not good:
+        pytest.skip("there is no Python from %d.%d to %d.%d for it" % (OLDEST + NEWEST))
+    return max(good)[1]
+
+
+def version_of(path):
+    """(major, minor) of .../python3.13; (0, 0) of a path without them."""
+    digits = os.path.basename(path)[len("python"):].split(".")
+    return tuple(int(part) for part in digits) if len(digits) == 2 else (0, 0)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_clementine(sh, work, demo_home, demo_archive):
 
 
 @pytest.mark.shows("run --name -v --rm --user --net", "images --no-trunc")
-def test_galaxy(sh, work, demo_home):
+def test_galaxy(sh, work, demo_home, udocker):
     """Galaxy, docker_util.py, with docker_cmd set to ours."""
     inputs = demo_home / "inputs"
     inputs.mkdir()
@@ -116,6 +116,16 @@ def test_galaxy(sh, work, demo_home):
     assert said == "2 %d:%d\ndata\n" % (os.getuid(), os.getgid())
     assert (work / "out").read_text() == "out\n"
     assert "3f2a-9c" not in sh("udocker ps")
+    # a job that somebody cancels
+    job = udocker.start("run", "--name", "3f2a-9d", "--rm", IMAGE, "sh", "-c", "echo up; sleep 60",
+                        stdout=subprocess.PIPE)
+    try:
+        assert job.stdout.readline() == b"up\n"
+        sh("udocker kill 3f2a-9d")
+        assert job.wait(20) == 137
+    finally:
+        job.kill()
+        job.communicate()
 
 
 @pytest.mark.shows("setup --execmode --nvidia --force", "run --workdir --volume")

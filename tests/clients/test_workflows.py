@@ -20,9 +20,9 @@ requirements:
       - entryname: shout.sh
         entry: |
           echo "$FLAVOUR, in `pwd`, as `id -u`" > report.txt
-          cat more.txt >> report.txt
+          cat given/more.txt >> report.txt
           tr a-z A-Z < text.txt
-      - entryname: more.txt
+      - entryname: given/more.txt
         entry: $(inputs.more)
       - entryname: text.txt
         entry: $(inputs.text)

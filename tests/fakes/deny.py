@@ -3,8 +3,8 @@
 usage: python3 deny.py NAME[,NAME...] PROGRAM [ARGUMENT...]
 
 A real seccomp filter, put in place by an ordinary process for itself (seccomp(2), bpf(4)). Some NAMEs
-stand for more: "filters" for all that puts one in place, "podman" for what podman's filter refuses a
-container (podman 4.3 without --privileged, Linux 6.18), of what matters here.
+stand for more: "filters" for all that puts one in place, "docker" for what docker's filter refuses a container that
+has no CAP_SYS_ADMIN, of what matters here.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ NUMBERS = {"x86_64": {"ptrace": 101, "unshare": 272, "flock": 73, "seccomp": 317
 ARGUMENTS = {"prctl(PR_SET_SECCOMP)": ("prctl", 0x15, 22),
              "clone(CLONE_NEWUSER)": ("clone", 0x45, 0x10000000)}  # BPF_JMP+JEQ+K, +JSET+K
 GROUPS = {"filters": ("seccomp", "prctl(PR_SET_SECCOMP)"),
-          "podman": ("unshare", "mount", "setns", "clone(CLONE_NEWUSER)")}
+          "docker": ("unshare", "mount", "setns", "clone(CLONE_NEWUSER)")}
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF_LD+W+ABS, BPF_JMP+JEQ+K, BPF_RET+K
 FIRST_ARGUMENT = 16  # its lower half, in struct seccomp_data

@@ -163,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.wait:
             threading.Event().wait(fault.wait)
         if fault.cut_request is not None:
-            registry.uploads.part(self.path, self.rfile.read(fault.cut_request))
+            size = min(fault.cut_request, int(self.headers.get("Content-Length") or 0))
+            registry.uploads.part(self.path, self.rfile.read(size))
             with registry.lock:
                 registry.requests.append(request)
             return self._hang_up()

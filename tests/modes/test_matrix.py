@@ -11,14 +11,6 @@ from tests.fakes import roots
 from tests.modes import matrix
 
 pytestmark = pytest.mark.timeout(900)
-#: (mode, check): what is known not to work, and why.
-KNOWN = {
-    ("F", "apt_install"): "nobody is root there",
-    ("R1", "apt_install"): "one id is all there is to give files to",
-}
-#: What every image has; the rest may be "absent".
-EVERYWHERE = {"list", "pipes", "tar_2000", "script", "links", "volume", "environment", "exit_status",
-              "stdin_10_mb", "sigterm"}
 
 
 def image_of(kind, directory):
@@ -77,17 +69,8 @@ def test_what_works_works(kind, results, mode):
     if kind == "static" and mode[0] == "F":
         assert list(found) == ["setup"] and "/bin/sh is static" in found["setup"]
         return
-    assert len(found) > 15 and EVERYWHERE <= {name for name in found if found[name] == "ok"}, found
-    assert kind == "Debian 13" or found["c_program"] == "ok"
-    for check, result in found.items():
-        if mode[0] == "F" and check == "socket_name" and result not in ("ok", "absent"):
-            # below a root file system whose path is too long for an address (docs/modes.md)
-            assert result == "failed: AssertionError: /proc/self/fd/4/named"
-        elif (mode, check) in KNOWN or (mode[0], check) in KNOWN:
-            assert kind != "Debian 13" or result not in ("ok", "absent"), \
-                "%s works now: docs/modes.md says no" % check
-        else:
-            assert result in ("ok", "absent"), "%s: %s" % (check, result)
+    assert matrix.surprises(mode, found) == []
+    assert found["apt_install" if kind == "Debian 13" else "c_program"] != "absent"
 
 
 def test_a_patched_container_that_was_moved_says_so_and_can_be_mended(dynamic):

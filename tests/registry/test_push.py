@@ -2,11 +2,12 @@
 
 import io
 import os
+import random
 
 import pytest
 
 from udocker.errors import (AuthenticationError, CorruptData, DigestMismatch, NotFound,
-                            RegistryError)
+                            RegistryError, UdockerError)
 from udocker.model.oci import parse_document
 from udocker.registry import push
 from udocker.registry.credentials import Credential
@@ -344,6 +345,40 @@ def test_a_stop_ends_an_upload(registry):
     with pytest.raises(Stopped):
         upload(registry, progress=progress, stop=stop)
     assert not registry.blobs
+
+
+WRONG = [dict(status=503), dict(status=429, headers=[("Retry-After", "1")]), dict(status=404), dict(status=401),
+         dict(status=416), dict(status=413), dict(status=400), dict(status=200), dict(status=201),
+         dict(status=202), dict(status=202, headers=[("Location", UPLOADS + "x"), ("Range", "0-7")]),
+         dict(cut_request=50), dict(cut_request=60000), dict(status=202, headers=[("Location", "")]),
+         dict(cut=0, announce=1), dict(status=204, headers=[("Range", "bytes=0-x-9")])]
+
+
+def test_whatever_goes_wrong_it_ends_and_what_is_there_is_right(monkeypatch):
+    """Faults in any order, by seed: the blob is there as it should be, or an error says otherwise."""
+    monkeypatch.setattr(push, "SMALL", 1000)
+    monkeypatch.setattr(push, "PIECE", 20000)
+    data, sent = LARGE[:100000], 0
+    with FakeRegistry() as registry:
+        for seed in range(150):
+            chance = random.Random(seed)
+            registry.blobs.clear()
+            registry.requests[:], registry.faults[:] = [], []
+            registry.uploads.keeps = chance.random() < 0.5
+            for _ in range(chance.randrange(1, 5)):
+                registry.fault(chance.choice(["/blobs/", UPLOADS, "digest="]), times=chance.randrange(1, 3),
+                               method=chance.choice(["HEAD", "POST", "PATCH", "PUT", "GET"]),
+                               **chance.choice(WRONG))
+            try:
+                upload(registry, data, retries=QUICK, sleep=lambda seconds: None)
+            except UdockerError as error:
+                assert error.message, seed
+            else:
+                # a registry that says that it has it is believed here, and asked by whoever pushes
+                sent += has(registry, data)
+            assert len(registry.requests) < 60, seed
+            assert set(registry.blobs) <= {("team/new", digest_of(data))}, seed
+    assert sent > 50
 
 
 def test_a_manifest_goes_last_and_as_it_is(registry):

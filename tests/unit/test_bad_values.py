@@ -15,7 +15,8 @@ from udocker.errors import UdockerError
 #: What no option takes for more than a text, and no message may show as it is.
 HOSTILE = ["", " ", ":", ",", "=", "/", "a b", "a\nb", "\nInfo: forged", "\x1b[31mred\x1b]0;title\x07",
            "\udcff\udcfe", "\u202ereversed", "/../../etc", "-1", "99999999999999999999", "%s%n", "{{",
-           "\"", "'", "x" * 5000, "/" + "x/" * 3000, "\t", "a:b:c:d:e"]
+           "\"", "'", "x" * 5000, "/" + "x/" * 3000, "\t", "a:b:c:d:e", "\u00b2",
+           "9" * 5000]
 #: A word that is neither a container nor an image: who gets so far has taken the option.
 NOBODY = "No One"
 #: Options of run whose values have a form: some that do not.
@@ -114,7 +115,7 @@ def test_a_value_given_twice_counts_as_docker_has_it(capfd):
 def test_hostile_names_and_flags_make_one_line(capfd, command):
     least = {"tag": ["demo"]}.get(command, [])
     for text in HOSTILE:
-        if text.isdigit():
+        if text.isdecimal():
             continue  # a good name
         status, err = said(capfd, command, *(least + ["--", text]))
         assert status == UdockerError.exit_code or command == "images", ascii(text)

@@ -1,11 +1,12 @@
 """The texts beside the table of options fit what is in the table."""
 
+import re
 import shlex
 
 import pytest
 
 from udocker.cli import manual
-from udocker.cli.help import Page, option_rows
+from udocker.cli.help import Page, command_help, option_rows
 from udocker.cli.options import COMMANDS, find_command, parse_command, split_general, switch, value
 
 
@@ -33,6 +34,20 @@ def spoken(line):
         words = shlex.split(part)
         if "udocker" in words:
             yield words[words.index("udocker") + 1:]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_help_of_every_command_fits(command):
+    page = Page(80)
+    command_help(page, command)
+    text = "\n".join(page.lines)
+    assert text.startswith("usage: udocker %s [OPTIONS]" % command.name)
+    assert "--help " in text and "\nExamples:\n  " in text and "\033" not in text
+    assert max(map(len, page.lines)) <= 80
+    # flags and texts stand in two columns
+    options = text.partition("\nOptions:\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"(?m)^  (?:-\w, |    )--.*?  +(?=\S)", options)
+    assert rows and len({len(row) for row in rows}) == 1, rows
 
 
 def test_rows_are_aligned_and_wrapped():

@@ -174,7 +174,7 @@ def test_a_working_directory_that_is_not_there_is_made_as_docker_does():
     assert made.argv[made.argv.index("-w") + 1] == "/nope/deep"
     assert plan(workdir="/srv", sysdirs=False).mountpoints == ()
     # but not on the host, and not in place of something else
-    for workdir in ("/etc/motd", "/work/nope"):
+    for workdir in ("/etc/motd", "/work/nope", "/etc/motd/below/it", "/new\x1b[31m"):
         with pytest.raises(NotFound):
             plan(workdir=workdir, binds=(Bind("/data", "/work", False),))
 

@@ -16,8 +16,7 @@ def diff(context, values, arguments):
     try:
         base = compared.base_of(context.images, container)
     except NotFound as error:
-        raise NotFound(error.message, "there is nothing to compare with; 'udocker pull' may bring "
-                       "it back")
+        raise NotFound(error.message, "so there is nothing to compare with")
     for kind, path in compared.changes(container, base, context.decoders, context.output.progress,
                                        originals_of(context, container)):
         context.output.result("%s /%s" % (kind, printable(os.fsdecode(path))))
@@ -30,6 +29,10 @@ def commit(context, values, arguments):
     container, reference = context.containers.find(text), ImageReference.parse(name)
     if reference.digest is not None:
         raise InvalidValue("commit: a digest cannot be chosen: %s" % quoted(name))
+    try:
+        container.config()
+    except NotFound as error:
+        raise NotFound(error.message, "'udocker export' and 'udocker import' make an image without it")
     remarks = made.Remarks(values["author"] or "", values["message"] or "", values["change"])
     original = originals_of(context, container)
     try:

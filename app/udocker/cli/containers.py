@@ -2,7 +2,7 @@
 
 from udocker.cli import arguments_of
 from udocker.engine.choose import MODES
-from udocker.errors import AlreadyExists, CorruptData, Refused, UdockerError
+from udocker.errors import AlreadyExists, CorruptData, Refused, UdockerError, UsageError
 from udocker.model.reference import ImageReference, quoted
 from udocker.store.containers import NOT_COPIED, require_unprotected
 
@@ -10,6 +10,8 @@ from udocker.store.containers import NOT_COPIED, require_unprotected
 def create(context, values, arguments):
     """Make a container from an image and print its id, and nothing else."""
     (name,) = arguments_of("create", arguments, 1, 1)
+    if values["pull"] not in ("missing", "never", "always"):
+        raise UsageError("invalid --pull %s" % quoted(values["pull"]), "missing, never, or always")
     from udocker.cli.images import ensure_image
     from udocker.image.create import create_container
     from udocker.store.labels import add_labels, parse_labels

@@ -2,7 +2,7 @@
 
 from udocker.cli import arguments_of
 from udocker.cli.output import QUIET
-from udocker.errors import CorruptData, NotFound, Refused, UdockerError
+from udocker.errors import CorruptData, NotFound, Refused, UdockerError, UsageError
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, printable, quoted
 
@@ -10,13 +10,23 @@ _MB = 1024 * 1024
 
 
 def pull(context, values, arguments):
-    """Download an image."""
+    """Download an image, or all tags of it; with --quiet nothing is printed but the names."""
     (name,) = arguments_of("pull", arguments, 1, 1)
+    reference = ImageReference.parse(name)
+    wanted = [reference]
+    if values["all_tags"]:
+        if reference.digest or name.rpartition("/")[2].count(":"):
+            raise UsageError("pull --all-tags wants a name without a tag", "leave the tag out")
+        from udocker.cli.network import open_registry
+        registry = open_registry(context, reference, values)
+        wanted = [reference._replace(tag=tag)
+                  for tag in registry.first(reference, registry.tags)[1]]
     if values["quiet"]:
         context.output.level = min(context.output.level, QUIET)
-    image = download(context, ImageReference.parse(name), values)
-    if values["quiet"]:
-        context.output.result(str(image))
+    for each in wanted:
+        image = download(context, each, values)
+        if values["quiet"]:
+            context.output.result(str(image))
 
 
 def images(context, values, arguments):

@@ -83,10 +83,13 @@ def describe(found, with_size=False):
     document["Config"] = dict({
         "Env": [], "Cmd": None, "Entrypoint": None, "User": "", "WorkingDir": "", "Labels": {},
         "Volumes": None, "ExposedPorts": {}}, **section)
-    if document["Config"]["Labels"] is None:
-        document["Config"]["Labels"] = {}
-    document.update(_of_container(found, config, with_size) if hasattr(found, "root")
-                    else _of_image(found, config))
+    if hasattr(found, "root"):
+        from udocker.store.labels import own_labels
+        document["Config"]["Labels"] = dict(config.labels, **own_labels(found))
+        document.update(_of_container(found, config, with_size))
+    else:
+        document["Config"]["Labels"] = config.labels
+        document.update(_of_image(found, config))
     return document
 
 

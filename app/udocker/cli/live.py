@@ -88,7 +88,7 @@ def signal_number(text):
     """Return the number (int) of the signal ``text`` (str: TERM, SIGTERM or 15); InvalidValue."""
     name = text.upper()
     name = name if name.startswith("SIG") else "SIG" + name
-    if text.isdigit() and 0 < int(text) < signal.NSIG:
+    if text.isdecimal() and 0 < int(text) < signal.NSIG:
         return int(text)
     if name in ("SIG_IGN", "SIG_DFL", "SIG_BLOCK") or "_" in name or not hasattr(signal, name):
         raise InvalidValue("invalid signal %s" % quoted(text), "a name like TERM, or a number")
@@ -102,7 +102,7 @@ def moment(text):
     if text is None:
         return None
     try:
-        if text.replace(".", "", 1).isdigit():
+        if text.replace(".", "", 1).isdecimal():
             return float(text)
         if text[-1:] in _UNITS and not text.startswith(("-", "+")) and "-" not in text:
             return time.time() - _duration(text)
@@ -211,8 +211,8 @@ def _seconds(text):
 
 
 def _tail(text):
-    if text == "all" or text.startswith("-") and text[1:].isdigit():
+    if text == "all" or text.startswith("-") and text[1:].isdecimal():
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise UsageError("invalid --tail %s" % quoted(text), "a number of lines, or all")
     return int(text)

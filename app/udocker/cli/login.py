@@ -9,15 +9,16 @@ from udocker.errors import UsageError
 def login(context, values, arguments):
     """Log in: the registry confirms it first, and then it is kept where it will be read."""
     arguments_of("login", arguments, 0, 1)
-    from udocker.cli.network import open_transport
+    from udocker.cli.network import open_transport, settings_for
     from udocker.registry.logins import make_credential, verify
     endpoint = _endpoint(context, values, arguments)
     credential = make_credential(*_ask_user(context, values))
     if endpoint.scheme == "http" and not endpoint.is_loopback:
         context.output.warning("the password goes to %s where others can read it on its way"
                                % endpoint.name)
-    credential, confirmed = verify(open_transport(context, context.settings, endpoint.host),
-                                   endpoint, credential)
+    settings = settings_for(context, {"httpproxy": values["httpproxy"]})
+    credential, confirmed = verify(open_transport(context, settings, endpoint.host), endpoint,
+                                   credential)
     if not confirmed:
         context.output.warning("%s asks nobody for a password, so this one could not be checked"
                                % endpoint.name)

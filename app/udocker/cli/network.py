@@ -41,8 +41,13 @@ def credentials(context, values):
 
 def login_files(context, values):
     """Return the AuthFiles that logins are looked for in, in their order."""
-    from udocker.registry.credentials import auth_files
-    return auth_files(context.environ, values.get("authfile") or "", context.layout.keystore)
+    import os
+    from udocker.registry.credentials import AuthFile, auth_files
+    keystore = context.layout.keystore
+    files = auth_files(context.environ, values.get("authfile") or "", keystore)
+    # 1.3.x has its keystore in the home whatever --repo says
+    usual = os.path.join(context.homes[0], context.settings.keystore)
+    return files if usual == keystore else files + (AuthFile(usual, flat=True, is_private=True),)
 
 
 def fetcher(context):

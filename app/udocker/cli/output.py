@@ -24,7 +24,12 @@ class Output(object):
 
     def result(self, text):
         """Print a line of the result; names from images are escaped by whoever made the line."""
-        self._stdout.write(text + "\n")
+        try:
+            self._stdout.write(text + "\n")
+        except UnicodeEncodeError:
+            # names of files need be no text, and locales need not know all letters
+            self._stdout.flush()
+            self._stdout.buffer.write((text + "\n").encode("utf-8", "surrogateescape"))
 
     def flush(self):
         """Push out what is buffered, so that a broken pipe shows here and not at exit."""

@@ -138,6 +138,9 @@ def ready_for(context, spec, container, is_away=False, run=None):
     if plan.mountpoints:
         from udocker.store import mountpoints
         mountpoints.make(container, plan.mountpoints)
+    if len(spec.binds) > 1:
+        from udocker.run.volumes import make_mountpoints
+        make_mountpoints(spec.binds)
     for warning in plan.warnings:
         context.output.warning(warning)
     return plan
@@ -154,7 +157,7 @@ def _with_driver(context, spec, container):
         return spec
     chosen = [part[len("device="):].replace('"', "") for part in spec.gpus.split(";")
               if part.startswith("device=")]
-    if spec.gpus.isdigit():
+    if spec.gpus.isdecimal() and len(spec.gpus) < 4:
         chosen = [",".join(str(number) for number in range(int(spec.gpus)))]
     if chosen and not any(key == "CUDA_VISIBLE_DEVICES" for key, _ in spec.env):
         spec = spec._replace(env=spec.env + (("CUDA_VISIBLE_DEVICES", chosen[0]),))

@@ -13,6 +13,7 @@ import posixpath
 from udocker.engine.base import VERIFIED, Engine, EnginePlan
 from udocker.errors import InvalidValue
 from udocker.model.plan import PlannedFile
+from udocker.model.reference import quoted
 from udocker.model.spec import Bind
 
 #: What docker gives a container (capabilities(7)); all are about the user namespace only.
@@ -56,9 +57,7 @@ class OciRuntime(Engine):
                             mode == "R2" and self._may_filter)
 
     def plan(self, launch, mode):
-        import json
-        spec = self.spec(launch, mode)
-        config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
+        config = _json(self.spec(launch, mode), mode)
         argv, file, reasons = self._command(launch, config)
         warnings = []
         if launch.ports or launch.any_port:
@@ -93,6 +92,15 @@ class Runc(OciRuntime):
     name = "runc"
     options = ("--rootless", "true")
 
+    def plan(self, launch, mode):
+        user = launch.identity
+        plan = OciRuntime.plan(self, launch._replace(identity=user._replace(uid=0, gid=0)), mode)
+        if not user.is_root:
+            plan = plan._replace(warnings=plan.warnings + (
+                "runC has no user but root where one id is all there is: %s is root (crun can)"
+                % user.name,))
+        return plan
+
     def _command(self, launch, config):
         # it reads config.json from its bundle and from nowhere else
         bundle = os.path.join(launch.settings.state, "bundle-" + launch.instance)
@@ -112,16 +120,27 @@ class _Entry(Engine):
         self._runtime, self._run = runtime, run
 
     def plan(self, launch, mode):
-        import json
         uid = launch.identity.uid
         if uid != self._run.uid:
             raise InvalidValue("no user with the uid %d: mode %s shows one user, which is uid %d in "
                                "this run" % (uid, mode, self._run.uid), "leave out --user")
-        process = json.dumps(self._runtime.spec(launch, mode)["process"]).encode("utf-8")
+        process = _json(self._runtime.spec(launch, mode)["process"], mode)
         argv = (self.program.path, "--root", self._run.state) + self._runtime.options \
             + ("exec", "--process", "{process}", self._run.instance)
         return EnginePlan(argv, _environment(launch), (PlannedFile("process", process, ""),), (),
                           (("exec", "the container is running"),))
+
+
+def _json(document, mode):
+    """Return ``document`` (dict) as JSON (bytes); InvalidValue where a text is no UTF-8, which a
+    runtime would refuse, or change."""
+    import json
+    try:
+        return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = error.object[max(0, error.start - 20):error.end + 20].strip()
+        raise InvalidValue("mode %s takes UTF-8 only, and this is none: %s" % (mode, quoted(place)),
+                           "leave it out, or take mode P1, which takes any bytes")
 
 
 def _environment(launch):

@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 
+from udocker.errors import Refused
 from udocker.host import files, tree
 from udocker.host.source import LeftOut, Links, entries, open_to_read, pieces, regions
 
@@ -51,6 +52,7 @@ def copy_into(folder, name, path, stage, target, is_ours, original=None, report=
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     copying = _Copying(path, target, frozenset(), report, original, 0o1777, False,
                        0o500 if is_ours else 0, 0 if is_ours else 0o700)
+    copying.stage = os.fstat(stage)
     if not stat.S_ISDIR(status.st_mode):
         return copying.run_one(folder, name, stage, status)
     os.mkdir(name, 0o700, dir_fd=stage)
@@ -76,6 +78,7 @@ class _Copying(object):
         self._copied = 0
         self._can_clone = True
         self._top = self._at = None
+        self.stage = None
 
     def run(self, folder, name, top):
         self._top, self._at = top, os.dup(top)  # two descriptors here too, however deep it is
@@ -96,11 +99,14 @@ class _Copying(object):
 
     def _visit(self, fd, names):
         below = b"".join(name + b"/" for name in names[1:])
+        status = os.fstat(fd)
+        if self.stage is not None and os.path.samestat(status, self.stage):
+            raise Refused("cannot copy %s into itself" % tree.shown(self._source))
         if below:
             with tree.naming(os.path.join(self._target, below)):
                 os.mkdir(names[-1], 0o700, dir_fd=self._at)
                 self._move(names[-1])
-        self._statuses.append(os.fstat(fd))
+        self._statuses.append(status)
         directories = []
         for name, status in entries(fd, os.path.join(self._source, below)):
             if not below and name in self._skip:

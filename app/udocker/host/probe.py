@@ -14,14 +14,19 @@ Probe = namedtuple("Probe", "works reason")
 
 
 def user_namespaces():
-    """Whether a process of this user gets a user namespace and may mount in it."""
+    """Whether a process of this user gets a user namespace and may mount in it what a container
+    has of its own."""
+    # the kernel shows no new /proc to who sees less than all of the old one: inside of containers,
+    # parts of it are mounted over
+    is_masked = " /proc/" in _read("/proc/self/mountinfo")
+
     def attempt():
         import ctypes
-        clone_newns, clone_newuser = 0x00020000, 0x10000000  # sched.h
+        clone_newns, clone_newuser, clone_newpid = 0x00020000, 0x10000000, 0x20000000  # sched.h
         ms_rec, ms_private = 0x4000, 0x40000  # mount.h
         libc = ctypes.CDLL(None, use_errno=True)
         uid, gid = os.getuid(), os.getgid()
-        if libc.unshare(clone_newuser | clone_newns) != 0:
+        if libc.unshare(clone_newuser | clone_newns | (clone_newpid if is_masked else 0)) != 0:
             return "unshare", ctypes.get_errno()
         try:
             # a single-id map is what an unprivileged user may write (user_namespaces(7))
@@ -34,6 +39,14 @@ def user_namespaces():
             return "mount", ctypes.get_errno()
         if libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) != 0:
             return "mount", ctypes.get_errno()
+        if is_masked:
+            pid = os.fork()  # the first process of the new pid namespace
+            if pid == 0:
+                os._exit(ctypes.get_errno()
+                         if libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0 else 0)
+            number = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+            if number:
+                return "mount of /proc, as inside another container", number
         return None
 
     failure = _in_child(attempt)
@@ -44,7 +57,7 @@ def user_namespaces():
         advice = ": /proc/sys/%s is %s" % (switch.name.replace(".", "/"), switch.value)
         break
     else:
-        if _is_filtered():
+        if _is_filtered() and "inside" not in failure:
             advice = ": a seccomp filter is on, as in containers"
     return Probe(False, "no user namespaces (%s)%s" % (failure, advice))
 

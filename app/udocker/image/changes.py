@@ -26,6 +26,11 @@ ADDED, CHANGED, DELETED = "A", "C", "D"
 #: A difference: kind (one of the above), path (bytes, below the root, without a leading "/").
 Change = namedtuple("Change", "kind path")
 
+#: What runtimes make for themselves where an image lacks it, and mount over.
+_OF_RUNTIMES = ("/dev", "/proc", "/sys")
+#: What 1.3.x makes in its R modes; links from /etc lead to the first.
+_BIND_FILES, _OF_OTHERS = b"/.bind_host_files/", frozenset([b".bind_host_files", b".udocker"])
+
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK, stat.S_IFIFO: FIFO}
 _SECOND = 1000000000
 
@@ -77,7 +82,7 @@ class _Comparison(object):
         self._container = container
         self._root = root
         self._original = original
-        self._hidden = mountpoints.untouched(container)
+        self._hidden = mountpoints.untouched(container, _OF_RUNTIMES)
         self._prefix = tree.raw(os.path.realpath(container.root))
         # 1.3.x leaves permissions to the umask; its ids are of RFC 4122's version 3, ours of 4
         self._modes_count = container.id[14:15] == "4"
@@ -101,6 +106,8 @@ class _Comparison(object):
         for name, status in entries(fd, os.path.join(tree.raw(self._container.root), below)):
             there.add(name)
             path, node = below + name, wanted.get(name)
+            if node is None and path in _OF_OTHERS:
+                continue
             if stat.S_ISDIR(status.st_mode):
                 directories.append(name)
             if node is None:
@@ -130,6 +137,8 @@ class _Comparison(object):
 
     def _differs(self, fd, name, path, status, node):
         mode = status.st_mode
+        if stat.S_ISLNK(mode) and os.readlink(name, dir_fd=fd).startswith(_BIND_FILES):
+            return False  # the file of the image is in the container's directory
         if _KINDS.get(stat.S_IFMT(mode)) != node.kind:
             return True
         if node.kind == SYMLINK:
@@ -154,7 +163,7 @@ def _usable(mode, kind):
     return mode & 0o1777 | 0o700 if kind == DIRECTORY else mode & 0o777 | 0o600
 
 
-def _is_same_time(one, other):
-    """Whether two times (int, nanoseconds) are the same, for one that may only know seconds."""
-    return one == other or one // _SECOND == other // _SECOND and (
-        one % _SECOND == 0 or other % _SECOND == 0)
+def _is_same_time(there, wanted):
+    """Whether two times (int, nanoseconds) are the same: on its way through an archive a container
+    may have lost what is less than a second."""
+    return there == wanted or there % _SECOND == 0 and there // _SECOND == wanted // _SECOND

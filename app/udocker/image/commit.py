@@ -33,9 +33,9 @@ def commit(images, locked, container, base, found, reference, remarks, output, o
     a container of the paths (bytes) to leave out), remarks (Remarks), output (what has a progress),
     original (function of a path, or None): see host.pack.
     """
-    document = dict(container.config().raw)
-    section = document.get("config") or document.get("container_config") or {}
-    document["config"] = apply_changes(section, remarks.instructions)
+    config = container.config()
+    document = dict(config.raw)
+    document["config"] = apply_changes(_section(config), remarks.instructions)
     document.pop("container_config", None)
     added = []
     try:
@@ -67,6 +67,18 @@ def commit(images, locked, container, base, found, reference, remarks, output, o
         with locked():
             images.discard_unused(added)
         raise
+
+
+def _section(config):
+    """Return what ``config`` (ImageConfig) says about how to run it, as documents of today say it."""
+    found = next((config.raw[key] for key in ("config", "container_config")
+                  if isinstance(config.raw.get(key), dict) and config.raw[key]), {})
+    known = {"Env": ["%s=%s" % item for item in config.env], "Entrypoint": list(config.entrypoint),
+             "Cmd": list(config.cmd), "User": config.user, "WorkingDir": config.workdir,
+             "Labels": dict(config.labels), "Volumes": {path: {} for path in config.volumes},
+             "ExposedPorts": {port: {} for port in config.ports}}
+    return dict({key: value for key, value in found.items() if key not in known},
+                **{key: value for key, value in known.items() if value})
 
 
 def _base_layers(images, base, added):

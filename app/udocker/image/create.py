@@ -2,7 +2,7 @@
 
 import os
 
-from udocker.errors import UdockerError
+from udocker.errors import NotFound, UdockerError
 from udocker.model.oci import parse_config
 
 
@@ -12,6 +12,15 @@ def create_container(containers, image, name, output, decoders):
     containers (ContainerStore), name (str, "" for none), output (cli.output.Output, or what has its
     warning and progress), decoders (host.compress.Decoders).
     """
+    try:
+        return _create(containers, image, name, output, decoders)
+    except UdockerError:
+        if not image.is_there:
+            raise NotFound("image %s was deleted meanwhile" % str(image), "run the command again")
+        raise
+
+
+def _create(containers, image, name, output, decoders):
     from udocker.host.layer import apply_layer
     config_raw = image.config_raw()
     parse_config(config_raw)  # what cannot be read must not become a container

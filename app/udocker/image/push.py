@@ -11,12 +11,12 @@ from udocker.model.reference import ImageReference
 from udocker.registry.client import digest_of
 from udocker.registry.endpoint import Endpoint
 from udocker.registry.parallel import Stop, each
-from udocker.registry.push import MOUNTED, SENT, Uploader
+from udocker.registry.push import MOUNTED, SENT, THERE, Uploader
 
 #: Repositories that are tried for a blob: each costs a request.
 _MAX_MOUNTS = 2
 
-_SAID = {SENT: "pushed %s", MOUNTED: "mounted %s", "": "already there: %s"}
+_SAID = {SENT: "pushed %s", MOUNTED: "mounted %s", THERE: "already there: %s"}
 
 
 class Pushed(namedtuple("Pushed", "digest size")):
@@ -51,7 +51,7 @@ class Pusher(object):
         def upload(blob):
             with _opened(blob) as source:
                 how = uploader.blob(blob, source, mounts.get(str(blob.digest), ()), meter.of_blob())
-            self._output.info(_SAID.get(how, _SAID[""]) % str(blob.digest))
+            self._output.info(_SAID[how] % str(blob.digest))
 
         distinct = {blob.digest: blob for blob in blobs}.values()
         with self._output.progress(sum(blob.size for blob in distinct)) as meter:
@@ -78,7 +78,7 @@ class Pusher(object):
         wanted, found = set(str(blob.digest) for blob in blobs), {}
         for image in self._images.list():
             try:
-                reference = ImageReference.parse(str(image).replace(":sha256:", "@sha256:"))
+                reference = ImageReference.parse(image.name)
                 there = Endpoint.of(reference, self._hub)
                 path = there.path_of(reference)
             except UdockerError:

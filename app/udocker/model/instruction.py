@@ -84,7 +84,7 @@ def _expose(section, rest):
     for word in _some_words(section, rest):
         port, _, protocol = word.partition("/")
         first, _, last = port.partition("-")
-        if not all(number.isdigit() and 0 < int(number) < 65536 for number in (first, last or first)) \
+        if not all(number.isdecimal() and 0 < int(number) < 65536 for number in (first, last or first)) \
                 or protocol not in ("", "tcp", "udp", "sctp") or int(last or first) < int(first):
             raise ValueError("no port: %s" % quoted(word))
         for number in range(int(first), int(last or first) + 1):

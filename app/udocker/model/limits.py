@@ -1,4 +1,5 @@
-"""How much a run may have, as docker spells it: docker-run(1), --ulimit and --shm-size."""
+"""How much a run may have, as docker spells it: docker-run(1), --ulimit,
+--shm-size and --cpuset-cpus."""
 
 from collections import namedtuple
 
@@ -47,6 +48,19 @@ def parse_size(text, what):
     if not 0 < size <= _MOST:
         raise InvalidValue("invalid %s %s: out of range" % (what, quoted(text)))
     return size
+
+
+def parse_cpus(text):
+    """Return the processors (tuple of int) in ``0-2,4``, as cpuset(7) writes lists."""
+    cpus = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (_is_number(first) and _is_number(last) and int(first) <= int(last) < 4096):
+            raise InvalidValue("invalid --cpuset-cpus %s" % quoted(text),
+                               "write it as 0-3 or 0,2")
+        cpus.update(range(int(first), int(last) + 1))
+    return tuple(sorted(cpus))
 
 
 def _amount(text, whole):

@@ -34,7 +34,7 @@ class Tmpfs(namedtuple("Tmpfs", "target options")):
         found = tuple(options.split(",")) if colon else ()
         for option in found:
             name, equals, given = option.partition("=")
-            if name + equals not in _TMPFS_OPTIONS or equals and not given.rstrip("kKmMgG%").isdigit():
+            if name + equals not in _TMPFS_OPTIONS or equals and not given.rstrip("kKmMgG%").isdecimal():
                 raise InvalidValue("invalid tmpfs %s: unknown option %s"
                                    % (quoted(text), quoted(option)), _TMPFS_HINT)
         return cls(absolute(path, "tmpfs"), found)

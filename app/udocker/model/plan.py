@@ -86,7 +86,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         lines = ["engine     %s (mode %s)" % (self.engine, self.mode),
                  "container  %s" % self.container]
         lines += ["argv       %s" % printable(word) for word in self.argv]
-        lines += ["env        %s=%s" % (key, printable(value)) for key, value in self.env]
+        lines += ["env        %s=%s" % (printable(key), printable(value)) for key, value in self.env]
         lines += ["bind       %s -> %s%s" % (printable(bind.source), printable(bind.target),
                                              " (read-only)" if bind.read_only else "")
                   for bind in self.binds]
@@ -96,7 +96,7 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         lines += ["scratch    %s" % printable(path) for path in self.scratch]
         lines += ["limit      %s=%d:%d" % limit for limit in self.limits]
         lines += ["warning    %s" % printable(warning) for warning in self.warnings]
-        lines += ["because    %s: %s" % (what, printable(why)) for what, why in self.reasons]
+        lines += ["because    %s: %s" % (printable(what), printable(why)) for what, why in self.reasons]
         return "\n".join(lines)
 
 

@@ -165,14 +165,14 @@ def _stripped(path):
 
 
 def _port(text, whole):
-    if text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536:
+    if text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536:
         return int(text)
     raise InvalidValue("invalid port %s: %s is not a port number" % (quoted(whole), quoted(text)))
 
 
 def _name_or_id(text, whole):
-    if text.isdigit():
-        number = int(text)
+    if text.isdecimal():
+        number = int(text) if len(text) < 20 else MAX_ID + 1
         if number > MAX_ID:
             raise InvalidValue("invalid user %s: id too large" % quoted(whole))
         return number

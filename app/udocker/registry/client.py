@@ -176,10 +176,9 @@ class Registry(object):
         return self.session.read(pulling(repository), self.session.url_in(repository, path), what,
                                  limit, headers, stop)
 
-    def _ask(self, repository, path, headers, what, stop, **more):
-        return self.session.ask(pulling(repository), more.pop("method", "GET"),
-                                self.session.url_in(repository, path), what, headers, stop=stop,
-                                **more)
+    def _ask(self, repository, path, headers, what, stop, accepted=(200,), method="GET"):
+        return self.session.ask(pulling(repository), method, self.session.url_in(repository, path),
+                                what, headers, accepted, stop)
 
     def _verified(self, raw, reference, response, what):
         """Return the Digest of ``raw``, after it was compared with all that is claimed."""

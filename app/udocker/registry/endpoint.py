@@ -43,7 +43,7 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
             scheme, rest = "", text.strip()
         if "@" in rest.partition("/")[0]:
             raise InvalidValue("invalid registry: it holds a user name or a password",
-                               "credentials are read from ~/.docker/config.json")
+                               "'udocker login' asks for them")
         host, _, path = rest.partition("/")
         path = "/".join(part for part in path.split("/") if part)
         for ending in ("v1", "v2"):  # as 1.3.x and docker write the address of a registry

@@ -108,8 +108,8 @@ class Logins(object):
         username, secret = credential.username, credential.password
         if credential.identity_token:
             username, secret = TOKEN_USER, credential.identity_token
-        self._tell(helper, "store", {"ServerURL": server_of(host), "Username": username,
-                                     "Secret": secret})
+        self._tell(source, helper, "store", {"ServerURL": server_of(host), "Username": username,
+                                             "Secret": secret})
         source.save(host, None)  # as docker: it says that there is one, and takes an old one out
         return Kept("the credential helper docker-credential-%s" % helper, False)
 
@@ -123,7 +123,7 @@ class Logins(object):
                 if source.remove(host):
                     places.append(source.path)
                 for each in hosts:
-                    places += self._forget_in_helper(document, each)
+                    places += self._forget_in_helper(source, document, each)
             except HostError as error:
                 self._warn(error.message)
         return places
@@ -156,14 +156,14 @@ class Logins(object):
                                        + list(section(document, "credHelpers")))
         return sorted(set(normal_key(key) for key in keys))
 
-    def _forget_in_helper(self, document, host):
+    def _forget_in_helper(self, source, document, host):
         helper = self._helper(document, host)
         if helper is None or ask_for(helper, host, self._environ, self._warn, self._timeout) is None:
             return []
-        self._tell(helper, "erase", server_of(host))
+        self._tell(source, helper, "erase", server_of(host))
         return ["the credential helper docker-credential-%s" % helper]
 
-    def _tell(self, helper, action, message):
+    def _tell(self, source, helper, action, message):
         failure = tell_helper(helper, action, message, self._environ, self._timeout)
         if failure:
-            raise HostError(failure, "is it set up? The file of logins names it")
+            raise HostError(failure, "%s asks for it, under credsStore or credHelpers" % source.path)

@@ -140,7 +140,7 @@ class _BlobUpload(object):
         self._place = self._session.transport.resolve(response.url, target)
 
     def _limit(self, least):
-        if self._piece is not None and least.isdigit() and len(least) < 12:
+        if self._piece is not None and least.isdecimal() and len(least) < 12:
             self._piece = max(self._piece, int(least))
 
     def _send(self):
@@ -211,7 +211,7 @@ class _BlobUpload(object):
         """Go on after the bytes that the answer's ``Range`` tells; ``expected`` if it has none."""
         span = response.headers.get("Range", "").rpartition("=")[2]
         _, _, last = span.partition("-")
-        if last.isdigit() and len(last) < 20:
+        if last.isdecimal() and len(last) < 20:
             # "0-0" is both one byte and, as docker's registry has it, none
             expected = int(last) + 1 if last != "0" else 0
         if expected > self._size:

@@ -71,7 +71,7 @@ class Response(object):
     def length(self):
         """Bytes of the body as the server announces them; None where it does not."""
         value = self.headers.get("Content-Length", "")
-        return int(value) if value.isdigit() and len(value) < 20 else None
+        return int(value) if value.isdecimal() and len(value) < 20 else None
 
     @property
     def is_chunked(self):

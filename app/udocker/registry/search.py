@@ -73,8 +73,8 @@ def _search(session, url, query, keys, has_more):
     from urllib.parse import urlencode
     seen = 0
     for page in range(1, MAX_PAGES + 1):
-        _, raw = session.read(LISTING, "%s?%s" % (url, urlencode(dict(query, page=page))),
-                              "search", MAX_DOCUMENT)
+        asked = urlencode(dict(query, page=page), errors="surrogateescape")
+        _, raw = session.read(LISTING, "%s?%s" % (url, asked), "search", MAX_DOCUMENT)
         try:
             document = loads(raw)
             results = document["results"]

@@ -217,7 +217,7 @@ def _workdir(spec, config, env, view, binds, reasons):
         path = posixpath.normpath(asked)
         kind = "directory" if path in [mount.target for mount in spec.tmpfs] \
             else view.kind(path, binds)
-        if kind is None and covering(path, binds) is None:
+        if kind is None and _can_be_made(path, view, binds):
             reasons.append(("working directory " + path, "made, because it is not there"))
         elif kind != "directory":
             raise NotFound("invalid working directory: %s is no directory in the container"
@@ -228,6 +228,16 @@ def _workdir(spec, config, env, view, binds, reasons):
         return home
     reasons.append(("working directory /", "the home directory %s is not there" % home))
     return "/"
+
+
+def _can_be_made(path, view, binds):
+    """Whether the directory ``path`` (str) can be made in the root file system, and be named."""
+    above = posixpath.dirname(path)
+    while view.kind(above, binds) is None:
+        above = posixpath.dirname(above)
+    # engines show paths that they cannot enter as they are, on somebody's terminal
+    return covering(path, binds) is None and view.kind(above, binds) == "directory" \
+        and path.isprintable()
 
 
 def _mountpoints(binds, tmpfs, view):
@@ -249,13 +259,7 @@ def _kernel(spec, facts):
 
 
 def _cpus(text):
-    """Return the processors (tuple of int) in ``0-2,4``, as cpuset(7) writes lists."""
-    cpus = set()
-    for part in text.split(",") if text else ():
-        first, dash, last = part.partition("-")
-        last = last if dash else first
-        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) < 4096):
-            raise InvalidValue("invalid --cpuset-cpus %s" % quoted(text),
-                               "write it as 0-3 or 0,2")
-        cpus.update(range(int(first), int(last) + 1))
-    return tuple(sorted(cpus))
+    if not text:
+        return ()
+    from udocker.model.limits import parse_cpus
+    return parse_cpus(text)

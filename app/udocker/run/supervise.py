@@ -70,6 +70,7 @@ def _run(plan, recorder):
         except (EngineError, HostError) as error:
             sys.stderr.write("Error: %s%s\n" % (
                 error.message, " (%s)" % error.hint if error.hint else ""))
+            sys.stderr.flush()
         finally:
             os._exit(status)
     if plan.directory:

@@ -35,10 +35,10 @@ def make(container, mountpoints):
                 pass
 
 
-def untouched(container):
-    """Return the paths (set of bytes, below the root) that were made and that nobody has put
-    anything into since."""
-    made = set()
+def untouched(container, more=()):
+    """Return the paths (set of bytes, below the root) that were made, or are in ``more`` (sequence
+    of str, absolute), and that nobody has put anything into since."""
+    made = set(more)
     for path, before in _remembered(os.path.join(container.path, DIRECTORY)):
         while len(path) > len(before) and path.startswith(before):
             made.add(path)

@@ -22,6 +22,11 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
         return "%s:%s" % (self.name, self.tag)
 
     @property
+    def is_there(self):
+        """Whether nobody has deleted it since."""
+        return os.path.exists(self.path + "/TAG")
+
+    @property
     def is_protected(self):
         return os.path.exists(self.path + "/PROTECT")
 

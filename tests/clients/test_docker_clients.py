@@ -1,9 +1,10 @@
-"""python-on-whales, made for docker's command line, calls ours."""
+"""What was made for the command lines of docker and podman, as PyPI has it, calls ours."""
 
 import os
 import subprocess
 
 WHALES = "python-on-whales==0.81.0"
+COMPOSE = "podman-compose==1.6.0"
 
 SCRIPT = """
 import sys
@@ -41,7 +42,31 @@ print("all of it")
 """
 
 
-def test_images_and_runs(client, udocker, path, registry, tmp_path):
+#: There are no networks and no pods to be made, and so services in the host's network only.
+SERVICES = """
+services:
+  one:
+    image: %s/tools
+    network_mode: host
+    environment: {FLAVOUR: "sweet and sour"}
+    volumes: [".:/w"]
+    working_dir: /w
+    command: [sh, -c, 'echo "$$FLAVOUR" in `pwd`; cat file']
+"""
+
+
+def test_podman_compose_runs_a_service(client, udocker, path, registry, tmp_path):
+    (tmp_path / "file").write_text("data\n")
+    (tmp_path / "compose.yaml").write_text(SERVICES % registry.host)
+    done = subprocess.run(
+        [os.path.join(client(COMPOSE), "podman-compose"), "--in-pod=false", "--podman-path",
+         os.path.join(path.split(":")[0], "udocker"), "run", "--rm", "-T", "one"], env=udocker.environment({"PATH": path}), cwd=str(tmp_path),
+        timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True)
+    assert (done.returncode, done.stdout) == (0, "sweet and sour in /w\ndata\n"), done.stderr
+
+
+def test_python_on_whales(client, udocker, path, registry, tmp_path):
     (tmp_path / "file").write_text("data\n")
     programs = client(WHALES)
     done = subprocess.run(
