@@ -194,7 +194,7 @@ def descriptors(pid):
 @pytest.mark.parametrize("words, status", [
     (("nothing-of-that-name",), 127), (("/etc/motd",), 126), (("-u", "nobody-here", "sh"), 125),
     (("-v", "/no/where:/x", "sh"), 125), (("--label", "=x", "sh"), 125),
-    (("--execmode=X", "sh"), 125)])
+    (("--execmode=X", "sh"), 125), (("--location=/", "sh"), 125)])
 def test_what_cannot_be_started_is_told_at_once(live, words, status):
     before = live.ok("ps", "-q")
     done = live("run", "-d", *(words[:-1] + ("demo",) + words[-1:]))
@@ -340,7 +340,7 @@ def test_ps_for_people_and_programs(live):
     assert json.loads(live.ok("inspect", "c"))["config"]["Labels"] == {"team": "a b"}
 
 
-@pytest.mark.shows("rm --all -f")
+@pytest.mark.shows("rm --all -f -v")
 def test_rm_ends_what_runs_if_it_is_told_to(live):
     live.ok("run", "-d", "c", "sh", "-c", SLEEP)
     for name in ("kept", "loose"):
@@ -352,7 +352,7 @@ def test_rm_ends_what_runs_if_it_is_told_to(live):
     done = live("rm", "-f", "c")
     assert done.status == 125 and "is protected" in done.err and is_running(live)
     live.ok("unprotect", "c")
-    live.ok("rm", "-f", "c")
+    live.ok("rm", "-fv", "c")
     assert live.ok("ps", "--format", "{{.Names}}").split() == ["kept"] and not running(MARKER)
 
 
@@ -388,6 +388,16 @@ def test_records_that_lie(live):
         done = live("rm", "c")
         assert done.status == 125 and "elsewhere" in done.err
         os.unlink(os.path.join(directory, "x.1.1.lie"))
+        # a run in the foreground may have ended there without a word: it hinders nobody
+        with open(os.path.join(directory, "x.1.4.lie"), "w") as file:
+            file.write(json.dumps(dict(honest, process=["elsewhere"] + reused[1:],
+                                       since=time.time())) + "\n")
+        assert "started on elsewhere" in live.ok("ps", "--status")
+        done = live("stop", "c")
+        assert done.status == 125 and "may still run, on elsewhere" in done.err
+        live.ok("start", "c")
+        live.ok("wait", "c")
+        os.unlink(os.path.join(directory, "x.1.4.lie"))
         assert not is_running(live) and live.ok("stop", "c") == "c\n"
         assert bystander.poll() is None
         os.symlink("/etc/passwd", os.path.join(directory, "x.1.2.link"))

@@ -87,7 +87,7 @@ def test_a_container_of_an_f_mode_says_so_and_is_put_right(old, udocker, mode, t
         assert done.stdout == b""
     left = set(os.listdir(os.path.dirname(root)))
     assert left <= {"ROOT", "container.json", "imagerepo.name", "execmode", "identity",
-                    "ld.lib.links", ".mountpoints", ".runs", "ld.so"}
+                    "ld.lib.links", ".mountpoints", "ld.so", ".runs"}
 
 
 def test_a_container_that_was_moved_before_is_put_right_too(old, udocker):

@@ -25,8 +25,8 @@ from udocker.store.log import LogReader, LogWriter, parse_line, parse_time
 HERE = list(process(os.getpid()))
 #: No process has this number.
 NOBODY = 999999999
-RECORD = {"container": hosts.CONTAINER.id, "kind": "run", "keeper": None, "mode": "P1", "instance": "i", "state": "", "uid": 0,
-          "command": ["sh"], "spec": {}, "process": HERE, "since": 1000.5}
+RECORD = {"container": hosts.CONTAINER.id, "kind": "run", "keeper": None, "mode": "P1",
+          "instance": "i", "state": "", "uid": 0, "command": ["sh"], "spec": {}, "process": HERE, "since": 1000.5}
 
 
 @pytest.fixture

@@ -124,8 +124,7 @@ def require_idle(container):
     from udocker.host.processes import using
     from udocker.store.runs import runs_of
     for run in runs_of(container):
-        # who became the engine has nobody who writes down the end, so its record says nothing here
-        if run.is_running or run.is_running is None and run.keeper is not None:
+        if run.holds:
             where = "" if run.is_running else " on " + run.process.host
             raise Refused("container %s is in use by process %d%s"
                           % (container.id, run.process.pid, where),

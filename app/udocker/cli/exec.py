@@ -37,7 +37,7 @@ def require_running(container):
     if here:
         return here[-1]
     if runs and runs[-1].is_running is None:
-        raise Refused("container %s runs on %s" % (container.id, runs[-1].process.host),
+        raise Refused("container %s %s" % (container.id, runs[-1].whereabouts),
                       "do it there")
     raise Refused("container %s is not running" % container.id,
                   "'udocker start' starts it; 'udocker run' runs a command in it at once")

@@ -7,7 +7,7 @@ import time
 from udocker.cli import arguments_of
 from udocker.errors import InvalidValue, NotFound, Refused, UdockerError, UsageError
 from udocker.model.reference import quoted
-from udocker.store.runs import (newest, open_run, read_record, runs_of)
+from udocker.store.runs import newest, open_run, read_record, runs_of
 
 _MANY = 1 << 20
 #: Seconds between two looks at what somebody else writes.
@@ -143,7 +143,7 @@ def _start(context, container, attached=False):
     from udocker.cli.exec import spec_of
     from udocker.cli.run import ready_for, recorder, start_away
     run = newest(runs_of(container))
-    if run is not None and run.is_running is not False:
+    if run is not None and run.holds:
         if attached or run.is_running is None:
             raise Refused("container %s is running already%s" % (
                 container.id, "" if run.is_running else " on " + run.process.host))
@@ -197,7 +197,7 @@ def _wait(container):
 
 def _is_running(container):
     run = newest(runs_of(container))
-    return run is not None and run.is_running is not False
+    return run is not None and run.holds
 
 
 def _seconds(text):

@@ -112,8 +112,7 @@ class Listed(object):
             return "running %s" % passed
         if running is None:
             host = printable(self.run.process.host)
-            # where nobody waits for the end, nobody tells it to other hosts
-            return "running on %s %s" % (host, passed) if self.run.keeper is not None \
+            return "running on %s %s" % (host, passed) if self.run.holds \
                 else "started on %s %s ago" % (host, passed)
         if self.run.status is None:
             return "exited, started %s ago" % passed

@@ -22,6 +22,9 @@ def run(context, values, arguments):
                          "one of %s" % ", ".join(PULL))
     if values["format"] not in ("text", "json"):
         raise UsageError("invalid --format %s" % quoted(values["format"]), "text or json")
+    if values["detach"] and values["location"] is not None:
+        raise UsageError("--detach: what --location names is no container that could be found again",
+                         "'udocker import --tocontainer' makes one of it")
     _warn_of_harmless(context, values)
     labels = _labels(values)
     _require_new(values["cidfile"])

@@ -24,7 +24,7 @@ def running(container):
     elsewhere = [run for run in runs if run.is_running is None]
     if elsewhere and not any(run.kind == RUN for run in here):
         run = elsewhere[-1]
-        raise Refused("container %s runs on %s" % (container.id, run.process.host),
+        raise Refused("container %s %s" % (container.id, run.whereabouts),
                       "do it there; if that machine is no more, remove %s"
                       % quoted(os.path.join(container.path, DIRECTORY, run.name)))
     return here

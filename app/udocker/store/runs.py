@@ -55,6 +55,20 @@ class Run(namedtuple("Run", "name container kind process keeper since mode insta
         return alive
 
 
+    @property
+    def holds(self):
+        """Whether it is taken to run: here, or on another host where somebody waits for its end. One
+        that nobody waits for may have ended there without a word."""
+        alive = self.is_running
+        return self.keeper is not None if alive is None else alive
+
+    @property
+    def whereabouts(self):
+        """What is known of it on another host (str), to follow the name of its container."""
+        return "%s on %s" % ("runs" if self.holds else "was started, and may still run,",
+                             self.process.host)
+
+
 class Recorder(object):
     """Writes the record of one run."""
 
@@ -161,9 +175,7 @@ def newest(runs):
     """Return the Run of kind RUN that tells how the container is: the newest that runs here, else
     on another host, else the last that is known of; None where there was none."""
     def rank(run):
-        alive = run.is_running
-        known = 2 if alive else 1 if alive is None and run.keeper is not None else 0
-        return known, run.ended or run.since
+        return 2 if run.is_running else 1 if run.holds else 0, run.ended or run.since
     return max((run for run in runs if run.kind == RUN), key=rank, default=None)
 
 
