@@ -3,7 +3,8 @@
 
     build.py engines [ARCH...]         build bundles of engines into dist/ (this machine's if none)
     build.py pyz [--embed [ARCH...]]   build dist/udocker.pyz, with bundles of dist/ in it
-    build.py release [ARCH...]         build dist/release/: programs, bundles, offline archive, sums
+    build.py release [ARCH...]         build dist/release/: programs, bundles, offline archive, man
+                                       page, completions for shells, sums
     build.py check [ARCH...]           build the release anew, engines too, and compare every byte
 
 ARCH: x86_64, i386, aarch64, ppc64le; all of them for a release.
@@ -37,6 +38,9 @@ ALIASES = {"i486": "i386", "i586": "i386", "i686": "i386"}
 #: What the programs know of their bundles: see app/udocker/engine/obtain.py.
 FORMAT = 1
 PROGRAM, FULL_PROGRAM, SUMS = "udocker.pyz", "udocker-full.pyz", "SHA256SUMS"
+#: What the program itself writes: file -> its words.
+PAGES = {"udocker.1": ("help", "--man"), "udocker.bash": ("completion", "bash"),
+         "_udocker": ("completion", "zsh"), "udocker.fish": ("completion", "fish")}
 BUNDLES_IN_PROGRAM = "udocker/engine/bundles.json"
 
 
@@ -159,9 +163,22 @@ def assemble_release(directory, base_url):
     bundles = bundles_in(directory)
     pack_with(os.path.join(directory, PROGRAM), bundles, (), base_url)
     pack_with(os.path.join(directory, FULL_PROGRAM), bundles, sorted(bundles), base_url)
+    for name, words in sorted(PAGES.items()):
+        write(os.path.join(directory, name), said_by(os.path.join(directory, PROGRAM), words))
     write_offline_archive(directory, [PROGRAM] + [os.path.basename(bundles[name])
                                                   for name in sorted(bundles)])
     write(os.path.join(directory, SUMS), sums(directory, sorted(os.listdir(directory))))
+
+
+def said_by(program, words):
+    """Return what ``program`` (str, path) prints for ``words``, which nothing of this machine changes."""
+    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "LC_ALL": "C.UTF-8",
+               "UDOCKER_PYTHON": sys.executable}
+    try:
+        return subprocess.check_output([program] + list(words), env=environ,
+                                       universal_newlines=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BuildError("%s does not run: %s" % (program, error))
 
 
 def write_offline_archive(directory, names):

@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -28,6 +29,12 @@ TIMEOUT_S = 60
 
 #: status (int), out, err (str, or bytes if asked for).
 Result = namedtuple("Result", "status out err")
+
+
+def pytest_configure():
+    # a shell starts what it leaves in the background with SIGINT ignored, and so would we
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
@@ -165,3 +172,21 @@ def demo_home(demo_template, home):
     # -a keeps the times, by which engines are known to be genuine
     subprocess.check_call(["cp", "-a", demo_template + "/.", str(home)])
     return home
+
+
+@pytest.fixture(scope="session")
+def start_real_registry(tmp_path_factory):
+    """A function that starts a RealRegistry; it is ended with the session."""
+    from tests.fakes.docker_registry import DOCKER_REGISTRY, RealRegistry
+    if DOCKER_REGISTRY is None:
+        pytest.skip("the program docker-registry is not installed (Debian package docker-registry)")
+    started = []
+
+    def start(auth=""):
+        registry = RealRegistry(str(tmp_path_factory.mktemp("docker-registry")), auth)
+        started.append(registry)
+        return registry
+
+    yield start
+    for registry in started:
+        registry.stop()

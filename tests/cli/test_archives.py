@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from tests.fakes import tars
+from tests.fakes import images, tars
 
 SKOPEO, PODMAN = shutil.which("skopeo"), shutil.which("podman")
 HELLO = "Hello from inside"
@@ -125,6 +125,14 @@ def test_podman_and_we_exchange_images(udocker, demo_home, podman):
     podman("load", "-q", "-i", "saved.tar")
     there = podman("images", "--no-trunc", "--format", "{{.ID}}").split()
     assert set(there) == set(["sha256:" + config_digest(udocker, "demo")])
+    # what was committed too, with whiteouts and holes
+    root = udocker.ok("inspect", "-p", "c").strip()
+    with open(root + "/sparse", "wb") as file:
+        file.truncate(1 << 24)
+    os.unlink(root + "/etc/motd")
+    udocker.ok("commit", "c", "four:4")
+    udocker.ok("save", "-o", "four.tar", "four:4")
+    podman("load", "-q", "-i", "four.tar")
     podman("tag", "localhost/demo", "quay.io/three:3")
     podman("save", "-q", "-m", "-o", "many.tar", "localhost/demo:latest", "localhost/two:2")
     podman("save", "-q", "--format", "oci-archive", "-o", "oci.tar", "quay.io/three:3")
@@ -139,6 +147,7 @@ def test_podman_and_we_exchange_images(udocker, demo_home, podman):
 
 # save and load
 
+@pytest.mark.shows("save -o", "load -i", "save")
 def test_save_goes_through_a_pipe_and_a_file(udocker, demo_home):
     data = udocker("save", "demo", binary=True).out
     assert data == udocker("save", "-o", "-", "demo", binary=True).out
@@ -160,6 +169,7 @@ def test_save_refuses_what_it_cannot_do(udocker, demo_home):
     assert not (demo_home / "new").exists()
 
 
+@pytest.mark.shows("verify")
 def test_a_damaged_image_is_verified_and_saved_as_such(udocker, demo_home):
     assert udocker.ok("verify", "demo") == ""
     said = udocker("verify", "demo").err
@@ -179,8 +189,46 @@ def test_a_damaged_image_is_verified_and_saved_as_such(udocker, demo_home):
     one_line(udocker("verify", "nope"), "image not found")
 
 
+def test_every_archive_comes_as_a_file_a_directory_and_a_pipe(udocker, home):
+    """Two images that share a layer, one with it twice and with an empty one; and one without a name."""
+    base = images.layer({"etc/": images.DIRECTORY, "etc/a": b"a"}, "tar")
+    empty, top = images.layer({}, "tar"), images.layer({"etc/a": images.WHITEOUT, "etc/b": b"b"}, "tar")
+    many = {"one:1": images.image([base, empty, base], types=images.DOCKER),
+            "two:2": images.image([base, empty, top, empty], types=images.DOCKER)}
+    images.write_docker_archive(str(home / "old.tar"), many)
+    os.mkdir(str(home / "oci"))
+    images.write_layout(str(home / "oci"), {name: images.image(one.layers) for name, one in many.items()})
+    udocker.ok("load", "-i", "old.tar")
+    udocker.ok("save", "-o", "new.tar", "one:1", "two:2")  # as docker >= 25 does
+    subprocess.check_call(["tar", "-cf", "oci.tar", "-C", "oci", "."], cwd=str(home))
+    for kind in ("old", "new"):
+        os.mkdir(str(home / kind))
+        subprocess.check_call(["tar", "-xf", kind + ".tar", "-C", kind], cwd=str(home))
+    for kind in ("old", "oci", "new"):
+        data = (home / (kind + ".tar")).read_bytes()
+        for how in (dict(words=["-i", kind + ".tar"]), dict(words=["-i", kind]),
+                    dict(words=[], input=data), dict(words=["-i", "-"], input=tars.zipped(data))):
+            udocker("rmi", "one:1")
+            udocker("rmi", "two:2")
+            assert udocker("load", *how.pop("words"), **how).out == "['one:1', 'two:2']\n", (kind, how)
+        for name, inside in (("one:1", ["a"]), ("two:2", ["b"])):
+            made = udocker.ok("create", name).strip()
+            root = udocker.ok("inspect", "-p", made).strip()
+            assert os.listdir(os.path.join(root, "etc")) == inside
+    images.write_layout(str(home / "nameless"), {"": images.image([base])})
+    document = json.loads((home / "nameless" / "index.json").read_text())
+    del document["manifests"][0]["annotations"]
+    (home / "nameless" / "index.json").write_text(json.dumps(document))
+    first = udocker.ok("load", "-i", "nameless")
+    assert re.match(r"\['image-[0-9a-f]{12}:latest'\]\n$", first)
+    assert udocker.ok("load", "-i", "nameless") == first
+    assert udocker.ok("load", "-i", "nameless", "now:1") == "['now:1']\n"
+    one_line(udocker("load", "-i", "old.tar", "now:2"), "has 2 images")
+
+
 # import and export
 
+@pytest.mark.shows("export -o", "import", "export")
 def test_export_and_import_give_the_same_file_system(udocker, demo_home):
     data = udocker("export", "c", binary=True).out
     assert data == udocker("export", "-", "c", binary=True).out
@@ -197,6 +245,7 @@ def test_export_and_import_give_the_same_file_system(udocker, demo_home):
     assert udocker("export", again, binary=True).out == data
 
 
+@pytest.mark.shows("import --tocontainer --name --platform")
 def test_import_makes_containers(udocker, demo_home):
     udocker.ok("export", "-o", "root.tar", "c")
     container = udocker.ok("import", "--tocontainer", "--name=new", "root.tar").strip()
@@ -207,11 +256,14 @@ def test_import_makes_containers(udocker, demo_home):
     assert json.loads(udocker.ok("inspect", "arm:1"))["architecture"] == "arm64"
 
 
+@pytest.mark.shows("export --clone", "import --clone")
 def test_a_whole_container_goes_on_elsewhere(udocker, demo_home, tmp_path):
     udocker.ok("setup", "--execmode=P2", "c")
     udocker.ok("protect", "c")
     udocker.ok("export", "--clone", "-o", "clone.tar", "c")
-    names = members((demo_home / "clone.tar").read_bytes())
+    data = (demo_home / "clone.tar").read_bytes()
+    assert udocker("export", "--clone", "c", binary=True).out == data
+    names = members(data)
     assert {"container.json", "imagerepo.name", "execmode", "ROOT/bin/busybox"} <= set(names)
     other = str(tmp_path / "other")
     made = udocker.ok("import", "--clone", "--name=moved", "clone.tar", udocker_dir=other).strip()
@@ -219,6 +271,8 @@ def test_a_whole_container_goes_on_elsewhere(udocker, demo_home, tmp_path):
     assert line.startswith(made + " . W P2 ") and "['moved']" in line and "demo:latest" in line
     udocker.ok("install", udocker_dir=other)
     assert udocker.ok("run", "moved", udocker_dir=other).startswith(HELLO)
+    piped = udocker("import", "--clone", "-", udocker_dir=other, input=data).out.strip()
+    assert udocker.ok("run", piped, udocker_dir=other).startswith(HELLO)
 
 
 def test_programs_that_name_their_place_are_set_up_in_the_copy(udocker, demo_home):
@@ -236,7 +290,9 @@ def test_programs_that_name_their_place_are_set_up_in_the_copy(udocker, demo_hom
     subprocess.check_call(["tar", "-cf", "root.tar", "-C", "root", "."], cwd=str(demo_home))
     udocker.ok("import", "--tocontainer", "--name=f", "root.tar")
     udocker.ok("setup", "--execmode=F3", "f")
-    one_line(udocker("export", "-o", "new.tar", "f"), "'udocker setup --execmode=P1 ")
+    udocker.ok("export", "-o", "new.tar", "f")  # elsewhere they are as they were before
+    with tarfile.open(str(demo_home / "new.tar")) as archive, open("/bin/cat", "rb") as file:
+        assert archive.extractfile("bin/cat").read() == file.read()
     udocker.ok("clone", "--name=copy", "f")
     udocker.ok("export", "--clone", "-o", "clone.tar", "f")
     udocker.ok("rm", "f")
@@ -262,6 +318,7 @@ def test_import_takes_compressed_archives_and_may_remove_them(udocker, demo_home
     assert udocker("verify", "packed:1").status == 0
 
 
+@pytest.mark.shows("import --mv")
 def test_mv_takes_a_file_away_when_all_is_done_and_not_before(udocker, demo_home):
     udocker.ok("export", "-o", "root.tar", "c")
     one_line(udocker("import", "--mv", "root.tar", "demo:latest"), "tag already exists")
@@ -348,6 +405,7 @@ def test_bad_words_are_one_line_and_change_nothing(udocker, demo_home, words, me
 
 # clone and the small ones
 
+@pytest.mark.shows("clone --name", "rename", "clone")
 def test_a_clone_is_a_container_of_its_own(udocker, demo_home):
     udocker.ok("protect", "c")
     made = udocker.ok("clone", "--name=copy", "c").strip()
@@ -362,6 +420,7 @@ def test_a_clone_is_a_container_of_its_own(udocker, demo_home):
     udocker.ok("rm", "c")
 
 
+@pytest.mark.shows("protect", "unprotect", "rmi")
 def test_protected_images_stay(udocker, demo_home):
     udocker.ok("protect", "demo")
     assert udocker.ok("images") == "REPOSITORY\ndemo:latest    P\n"
@@ -370,6 +429,7 @@ def test_protected_images_stay(udocker, demo_home):
     udocker.ok("rmi", "demo")
 
 
+@pytest.mark.shows("tag", "history --no-trunc -q", "history")
 def test_tag_and_history(udocker, demo_home):
     udocker.ok("tag", "demo", "quay.io/a/b:2")
     assert "quay.io/a/b:2    ." in udocker.ok("images")
@@ -380,6 +440,7 @@ def test_tag_and_history(udocker, demo_home):
         == "sha256:" + config_digest(udocker, "demo") + "\n"
 
 
+@pytest.mark.shows("mkrepo", "--repo")
 def test_mkrepo_makes_what_repo_takes(udocker, demo_home):
     udocker.ok("mkrepo", "elsewhere")
     assert sorted(os.listdir(str(demo_home / "elsewhere"))) \

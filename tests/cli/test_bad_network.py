@@ -118,6 +118,7 @@ def test_an_image_without_an_index_is_for_its_own_platform_only(udocker, registr
     assert result.status == 0 and "Warning: this image is for linux/s390x" in result.err
 
 
+@pytest.mark.shows("pull --platform", "images -p", "pull")
 def test_a_platform_that_is_asked_for_is_pulled(udocker, registry):
     several = images.index([images.image([BASE], architecture=name) for name in ("amd64", "s390x")])
     registry.add("test/several", "latest", several)

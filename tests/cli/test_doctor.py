@@ -231,6 +231,7 @@ def test_no_secret_of_the_network_is_shown(udocker, demo_home):
     assert status == 0 and "s3cret" not in out + err
 
 
+@pytest.mark.shows("doctor --format", "doctor")
 def test_usage(udocker, home):
     assert udocker("doctor", "--format=xml").status == 125
     assert udocker("doctor", "nope").status == 125

@@ -186,6 +186,7 @@ def change_manifest(home, change):
     path.write_text(json.dumps(manifest))
 
 
+@pytest.mark.shows("install --purge")
 def test_purge_removes_what_an_older_bundle_had(udocker, demo_home):
     old = demo_home / ".udocker" / "bin" / "old-engine"
     old.write_text("of an older release")

@@ -24,6 +24,7 @@ def mode(request):
 
 # Without any container
 
+@pytest.mark.shows("version", "-V --version")
 def test_version(udocker):
     done = udocker("version")
     assert done.status == 0 and done.err == ""
@@ -32,6 +33,7 @@ def test_version(udocker):
 
 
 @pytest.mark.parametrize("words", [(), ("help",), ("--help",), ("-h",)])
+@pytest.mark.shows("-h --help", "help")
 def test_general_help(udocker, words):
     done = udocker(*words)
     assert (done.status, done.err) == (0, "")
@@ -65,6 +67,7 @@ def test_an_unknown_option_gets_a_suggestion(udocker):
 
 # From an archive to a process and back to nothing
 
+@pytest.mark.shows("load -i", "create --name", "images", "ps", "run", "rm", "rmi")
 def test_from_load_to_rmi(udocker, demo_archive, engines, home):
     assert udocker.ok("load", "-i", demo_archive).splitlines()[-1] == "['demo:latest']"
     assert udocker.ok("images").splitlines()[1].startswith("demo:latest ")
@@ -135,7 +138,7 @@ def test_what_cannot_be_run(udocker, demo_home, mode, words, status):
 
 
 def test_a_bad_option_is_125(udocker, demo_home):
-    assert udocker("run", "-w", "/nowhere", "c", "true").status == 125
+    assert udocker("run", "-w", "/etc/passwd", "c", "true").status == 125
 
 
 def test_both_streams_are_the_commands(udocker, demo_home, mode):
@@ -150,6 +153,7 @@ def test_ten_megabytes_through_a_pipe(udocker, demo_home, mode):
     assert done.out == data
 
 
+@pytest.mark.shows("run -e")
 def test_variables(udocker, demo_home, mode):
     out = udocker.ok("run", mode, "-e", "A=1 2", "--env=HOSTS", "-e", "EMPTY=", "c", "env",
                      env={"HOSTS": "copied", "HIDDEN": "secret"})
@@ -157,6 +161,7 @@ def test_variables(udocker, demo_home, mode):
     assert "secret" not in out
 
 
+@pytest.mark.shows("run -w --workdir")
 def test_working_directory(udocker, demo_home, mode):
     assert udocker.ok("run", mode, "-w", "/usr/bin", "c", "pwd") == "/usr/bin\n"
 
@@ -183,6 +188,7 @@ def test_volume_that_is_not_there(udocker, demo_home):
     assert (done.status, done.out) == (125, "") and "/nothing/here" in done.err
 
 
+@pytest.mark.shows("run --entrypoint")
 def test_entrypoint(udocker, demo_home, mode):
     assert udocker.ok("run", mode, "--entrypoint=/bin/echo", "c", "a", "b") == "a b\n"
 
@@ -191,12 +197,14 @@ def test_what_looks_like_an_option_after_the_container_is_the_commands(udocker, 
     assert udocker.ok("run", "c", "echo", "--rm", "-v", "--", "x") == "--rm -v -- x\n"
 
 
+@pytest.mark.shows("run --name")
 def test_run_of_an_image_with_a_name_stays(udocker, demo_home):
     assert udocker.ok("run", "--name=kept", "demo", "true") == ""
     assert "['kept']" in udocker.ok("ps")
     udocker.ok("run", "kept", "true")
 
 
+@pytest.mark.shows("run --rm")
 def test_rm_leaves_nothing(udocker, demo_home, mode):
     before = sorted(os.listdir(str(demo_home / ".udocker" / "containers")))
     assert udocker.ok("run", "--rm", mode, "demo", "echo", "x") == "x\n"
@@ -221,12 +229,14 @@ def test_a_signal_reaches_the_command(udocker, demo_home, mode):
 
 # Telling instead of doing
 
+@pytest.mark.shows("run --dry-run")
 def test_dry_run_tells_and_does_nothing(udocker, demo_home, mode, tmp_path):
     out = udocker.ok("run", mode, "--dry-run", "-v", "%s:/data" % tmp_path, "c", "touch", "/x")
     assert "mode " + mode[-2:] in out and "because " in out and "%s -> /data" % tmp_path in out
     assert not os.path.exists(udocker.ok("inspect", "-p", "c").strip() + "/x")
 
 
+@pytest.mark.shows("run --dry-run --format")
 def test_dry_run_as_json(udocker, demo_home, mode):
     plan = json.loads(udocker.ok("run", mode, "--dry-run", "--format=json", "c", "echo", "x"))
     assert plan["mode"] == mode[-2:] and plan["reasons"] and plan["argv"]

@@ -27,6 +27,7 @@ def test_one_is_root_and_at_home(inside, mode):
 
 
 @each_mode
+@pytest.mark.shows("run --user")
 def test_one_may_be_a_user_of_the_image(inside, mode):
     lines = inside("whoami; touch /tmp/mine; ls -l /tmp/mine", "--execmode=" + mode,
                    "--user=nobody").split("\n")
@@ -34,6 +35,7 @@ def test_one_may_be_a_user_of_the_image(inside, mode):
 
 
 @each_mode
+@pytest.mark.shows("run --user")
 def test_one_may_have_ids_that_nobody_has(inside, mode):
     assert inside("id -u; id -g; grep -c . /etc/passwd", "--execmode=" + mode,
                   "--user=4242:4343").split()[:2] == ["4242", "4343"]
@@ -50,12 +52,14 @@ def test_one_may_be_oneself_with_ones_home(inside, udocker):
     assert said == [me.pw_name, str(me.pw_uid), "/"]
 
 
+@pytest.mark.shows("run --containerauth")
 def test_what_root_adds_to_passwd_and_group_stays(inside, udocker):
     inside("echo me:x:7:7::/:/bin/sh >> /etc/passwd; echo we:x:7: >> /etc/group")
     assert inside("whoami", "--containerauth", "--user=me").strip() == "me"
     assert "we:x:7:" in inside("cat /etc/group")
 
 
+@pytest.mark.shows("run --hostauth")
 def test_the_hosts_users_may_be_shown(inside):
     with open("/etc/passwd") as file:
         assert inside("cat /etc/passwd", "--hostauth") == file.read()
@@ -67,6 +71,7 @@ def test_a_stranger_is_an_error(udocker, demo_home):
     assert udocker("run", "--hostauth", "--user=no-such-user", "c", "true").status == 125
 
 
+@pytest.mark.shows("run -v")
 def test_a_volume_is_read_only_where_that_can_be(udocker, demo_home, tmp_path):
     (tmp_path / "data").write_text("precious")
     volume = "%s:/data:ro" % tmp_path
@@ -80,6 +85,23 @@ def test_a_volume_is_read_only_where_that_can_be(udocker, demo_home, tmp_path):
 
 
 @each_mode
+def test_a_volume_in_a_volume_finds_or_gets_its_place(inside, udocker, tmp_path, mode):
+    outer, away = tmp_path / "outer", tmp_path / "away"
+    for folder in (outer, away):
+        folder.mkdir()
+    (tmp_path / "file").write_text("deep")
+    os.symlink(str(away), str(outer / "link"))
+    assert inside("cat /o/new/file; ls -d /o/dir", "--execmode=" + mode, "-v", "%s:/o" % outer, "-v",
+                  "%s:/o/new/file" % (tmp_path / "file"), "-v", "%s:/o/dir" % away) == "deep/o/dir\n"
+    assert (outer / "new" / "file").read_text() == "" and (outer / "dir").is_dir()
+    # what a link in a volume says counts inside only
+    udocker("run", "--execmode=" + mode, "-v", "%s:/o" % outer, "-v",
+            "%s:/o/link/file" % (tmp_path / "file"), "c", "true")
+    assert not list(away.iterdir())
+
+
+@each_mode
+@pytest.mark.shows("run -v")
 def test_volumes_may_lie_in_each_other_and_have_blanks(inside, tmp_path, mode):
     (tmp_path / "outer dir").mkdir()
     (tmp_path / "inner").mkdir()
@@ -114,6 +136,7 @@ def test_a_program_for_another_processor_says_so(udocker, demo_home, tmp_path):
 
 
 @each_mode
+@pytest.mark.shows("run --bindhome")
 def test_the_home_directory_may_be_shown(inside, mode):
     me = pwd.getpwuid(os.getuid())
     if not os.path.isdir(me.pw_dir):
@@ -123,6 +146,7 @@ def test_the_home_directory_may_be_shown(inside, mode):
 
 
 @each_mode
+@pytest.mark.shows("run --nosysdirs")
 def test_the_system_is_there_unless_left_out(inside, mode):
     assert inside("test -e /proc/1 && test -c /dev/null && test -d /sys/kernel && echo yes",
                   "--execmode=" + mode).strip() == "yes"
@@ -131,6 +155,7 @@ def test_the_system_is_there_unless_left_out(inside, mode):
             == ["/proc:", "/sys:"]
 
 
+@pytest.mark.shows("run --env-file -e")
 def test_variables_come_from_files_as_docker_reads_them(inside, tmp_path):
     path = tmp_path / "env"
     path.write_text("# comment\nA=one two\nB='quoted'\nTERM\n\nC=\n")
@@ -145,20 +170,24 @@ def test_a_variable_that_is_none_is_refused(udocker, demo_home, tmp_path, text):
     assert udocker("run", "--env-file=%s" % (tmp_path / "env"), "c", "true").status == 125
 
 
+@pytest.mark.shows("run --cpuset-cpus")
 def test_processors_can_be_chosen(inside):
     cpu = min(os.sched_getaffinity(0))
     said = inside("grep Cpus_allowed_list /proc/self/status", "--cpuset-cpus=%d" % cpu)
     assert said.split() == ["Cpus_allowed_list:", str(cpu)]
 
 
+@pytest.mark.shows("run --kernel")
 def test_another_kernel_can_be_told(inside):
     assert inside("uname -r", "--kernel=9.8.7").strip() == "9.8.7"
 
 
+@pytest.mark.shows("run --hostname --execmode")
 def test_a_host_name_can_be_told_where_there_are_namespaces(inside):
     assert inside("hostname", "--hostname=elsewhere", "--execmode=R1").strip() == "elsewhere"
 
 
+@pytest.mark.shows("run --pull --name --rm")
 def test_pull_policies(udocker, demo_home):
     assert udocker("run", "--pull=never", "--rm", "demo", "true").status == 0
     assert udocker("run", "--pull=never", "nothing", "true").status == 125
@@ -179,6 +208,7 @@ def test_udocker_becomes_the_engine(udocker, demo_home):
 
 
 @each_mode
+@pytest.mark.shows("run -i -t")
 def test_a_terminal_is_one_inside_too(udocker, demo_home, mode):
     import pty
     leader, follower = pty.openpty()

@@ -54,6 +54,7 @@ def require_engines(udocker):
             ".lock"] * (room == "lib")
 
 
+@pytest.mark.shows("install")
 def test_from_the_program_itself(udocker, engines):
     assert "from this program" in install(udocker)
 
@@ -114,6 +115,7 @@ def test_redirects_are_followed(bare, bundle):
 
 # What is installed already
 
+@pytest.mark.shows("install --force")
 def test_what_is_there_is_not_installed_again(udocker, demo_home):
     before = os.stat(proot_of(demo_home)).st_ino
     assert "are installed in" in udocker("install").err
@@ -196,6 +198,7 @@ def two_machines(pyz, path, bundle):
             other, name)
 
 
+@pytest.mark.shows("install --arch --from --purge")
 def test_engines_of_several_architectures_side_by_side(pyz, udocker, bundle, tmp_path):
     udocker.pyz, other, name = two_machines(pyz, tmp_path / "two", bundle)
     err = install(udocker, "--arch", "all", "--from", bundle.parent)
@@ -228,6 +231,7 @@ def test_the_bundle_of_another_architecture_is_called_that(pyz, udocker, bundle,
 
 # A mirror
 
+@pytest.mark.shows("mirror --from", "mirror")
 def test_a_mirror_serves_another_home(udocker, bare, engines, pyz, tmp_path):
     mirror = tmp_path / "mirror"
     udocker.pyz = pyz
@@ -264,6 +268,7 @@ def test_a_mirror_fetches_what_is_missing_or_wrong_only(bare, bundle, tmp_path):
     assert (mirror / bundle.name).stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.shows("mirror --arch")
 def test_a_mirror_of_what_cannot_be_had_lists_what_there_is(pyz, udocker, bundle, tmp_path):
     udocker.pyz, other, _ = two_machines(pyz, tmp_path / "two", bundle)
     (bundle.parent / bundle.name.replace(MACHINE, other)).unlink()

@@ -9,12 +9,24 @@ import pytest
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
+@pytest.mark.shows("version", "-V --version")
 def test_version_is_three_lines(udocker):
     lines = udocker.ok("version").split("\n")
     assert [line.partition(":")[0] for line in lines] == ["version", "tarball", "tarball_release", ""]
     assert udocker.ok("-V") == udocker.ok("--version") == udocker.ok("version")
 
 
+@pytest.mark.shows("version -f --format")
+def test_version_in_the_ways_in_which_docker_is_asked(udocker):
+    version = udocker.ok("version").split("\n")[0].split()[1]
+    for word in ("{{.Server.Version}}", "{{.Client.Version}}"):
+        assert udocker.ok("version", "--format", word) == version + "\n"
+    for word in ("json", "{{json .}}"):
+        assert json.loads(udocker.ok("version", "-f", word))["Server"]["Version"] == version
+    assert udocker("version", "-f", "{{.No.Such}}").status == 125
+
+
+@pytest.mark.shows("showconf")
 def test_showconf_has_its_frame_and_a_line_for_each_key(udocker):
     lines = udocker.ok("showconf").split("\n")
     assert lines[0] == lines[2] == lines[-2] == "-" * 80
@@ -24,6 +36,7 @@ def test_showconf_has_its_frame_and_a_line_for_each_key(udocker):
     assert "verbose_level = 2    # UDOCKER_LOGLEVEL" in shown
 
 
+@pytest.mark.shows("images -p -l")
 def test_images_begin_with_name_and_tag(udocker, demo_home):
     assert udocker.ok("images") == "REPOSITORY\ndemo:latest    .\n"
     assert udocker.ok("images", "-p") == "REPOSITORY\nlinux/amd64        . demo:latest\n"
@@ -34,6 +47,7 @@ def test_images_begin_with_name_and_tag(udocker, demo_home):
     assert all(re.match(r"    /sha256:[0-9a-f]{64} \(\d+ MB\)$", line) for line in long[3:-1])
 
 
+@pytest.mark.shows("ps -m -s -p", "name")
 def test_the_columns_of_ps(udocker, demo_home):
     header, line = udocker.ok("ps").split("\n")[:2]
     assert header.split() == ["CONTAINER", "ID", "P", "M", "NAMES", "IMAGE"]
@@ -44,16 +58,19 @@ def test_the_columns_of_ps(udocker, demo_home):
     assert "['another', 'c']" in udocker.ok("ps")
 
 
+@pytest.mark.shows("create")
 def test_create_prints_the_id_and_nothing_else(udocker, demo_home):
     assert re.match(ID + r"\n$", udocker.ok("create", "demo"))
 
 
+@pytest.mark.shows("load -i", "load")
 def test_load_prints_a_list_of_names(udocker, demo_archive):
     assert udocker.ok("load", "-i", demo_archive) == "['demo:latest']\n"
     assert udocker.ok("load", "-i", demo_archive) == "['demo:latest']\n"  # again: no second image
     assert udocker.ok("load", "-i", demo_archive, "other:tag") == "['other:tag']\n"
 
 
+@pytest.mark.shows("inspect -p", "inspect")
 def test_inspect_is_sorted_json_with_four_blanks(udocker, demo_home):
     text = udocker.ok("inspect", "demo")
     assert text == json.dumps(json.loads(text), indent=4, sort_keys=True) + "\n"
@@ -77,6 +94,7 @@ def test_messages_never_mix_with_results(udocker, demo_home, words):
     assert not re.search("Info|Warning|Error|STARTING", out)
 
 
+@pytest.mark.shows("-q")
 def test_quiet_says_nothing_but_errors(udocker, demo_archive):
     result = udocker("-q", "load", "-i", demo_archive)
     assert (result.status, result.err) == (0, "")
@@ -94,6 +112,7 @@ def test_debug_shows_where_an_error_comes_from_and_nothing_else_does(udocker):
     assert "Traceback" in udocker("-D", "run", "nope/../x").err
 
 
+@pytest.mark.shows("--allow-root")
 def test_root_is_refused(udocker):
     # a user namespace, in which an ordinary user is root
     import shutil
@@ -109,6 +128,7 @@ def test_root_is_refused(udocker):
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
+@pytest.mark.shows("--repo")
 def test_another_repository_may_be_named(udocker, demo_home, tmp_path):
     other = str(tmp_path / "other")
     udocker.ok("images", udocker_dir=other)

@@ -88,6 +88,7 @@ def test_each_python_runs_it(udocker, demo_home, each_python):
     assert udocker(*HELLO, python=each_python) == (0, "hello\n", "")
 
 
+@pytest.mark.shows("UDOCKER_PYTHON")
 def test_the_python_that_is_named_is_the_one(udocker, tmp_path):
     marker = tmp_path / "called"
     named = script(tmp_path / "named", '#!/bin/sh\n: >%s\nexec %s "$@"\n' % (marker, sys.executable))

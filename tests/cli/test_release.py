@@ -44,6 +44,13 @@ def test_the_sums_are_those_of_all_files(release):
             assert hashlib.sha256(file.read()).hexdigest() == sha256
 
 
+def test_the_man_page_and_the_completions_are_those_of_the_program(release, home):
+    udocker = Udocker(os.path.join(release, "udocker.pyz"), str(home))
+    for name, words in build.PAGES.items():
+        with open(os.path.join(release, name)) as file:
+            assert file.read() == udocker.ok(*words)
+
+
 @pytest.mark.parametrize("program, embedded", [("udocker.pyz", False), ("udocker-full.pyz", True)])
 def test_a_program_knows_all_bundles_and_carries_them_or_not(release, program, embedded):
     known = known_to(os.path.join(release, program))
@@ -72,6 +79,11 @@ def test_the_offline_archive_installs_with_one_command(release, home, demo_archi
                           stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0, done.stderr
     assert "try: " in done.stdout
+    share = home / ".local" / "share"
+    assert (share / "man/man1/udocker.1").read_text().startswith(".Dd ")
+    for page in ("bash-completion/completions/udocker", "zsh/site-functions/_udocker",
+                 "fish/vendor_completions.d/udocker.fish"):
+        assert "udocker" in (share / page).read_text()
     shutil.rmtree(str(home / name))  # all that is needed was taken from there
     udocker = Udocker(str(home / ".local/bin/udocker"), str(home))
     udocker.ok("load", "-i", demo_archive)

@@ -19,6 +19,7 @@ def tree(root):
         shell=True, cwd=root)
 
 
+@pytest.mark.shows("setup")
 def test_it_tells_how_a_container_is_set_up(udocker):
     assert udocker.ok("setup", "c") == "execmode: P1\nnvidiamode: False\n"
     udocker.ok("setup", "--execmode=R1", "c")
@@ -27,6 +28,7 @@ def test_it_tells_how_a_container_is_set_up(udocker):
 
 
 @pytest.mark.parametrize("mode", ["P2", "R1", "R2", "R3"])
+@pytest.mark.shows("setup --execmode", "run --execmode")
 def test_a_container_runs_in_the_mode_that_it_was_given(udocker, mode):
     udocker.ok("setup", "--execmode=" + mode, "c")
     said = udocker.ok("-q", "run", "c", "sh", "-c", "echo $container_execmode; id -u")
@@ -66,6 +68,7 @@ def test_a_container_that_runs_is_not_changed(udocker):
         running.communicate()
 
 
+@pytest.mark.shows("setup --purge")
 def test_after_all_modes_and_a_purge_the_tree_is_what_it_was(udocker, tmp_path):
     before = tree(root_of(udocker))
     for mode in ("R1", "P2", "R2", "R3", "P1"):
@@ -76,6 +79,7 @@ def test_after_all_modes_and_a_purge_the_tree_is_what_it_was(udocker, tmp_path):
     assert tree(root_of(udocker)) == before
 
 
+@pytest.mark.shows("setup --fixperm")
 def test_files_that_nobody_could_use_are_mended(udocker):
     root = root_of(udocker)
     os.mkdir(root + "/locked")
@@ -115,6 +119,7 @@ def test_root_inside_may_give_files_away_under_the_proot_of_r2(udocker):
     assert udocker("-q", "run", "--execmode=R1", "c", "sh", "-c", script).status != 0
 
 
+@pytest.mark.shows("setup --nvidia", "udocker.conf nvi_lib_list lib_dirs_list_nvidia")
 def test_the_driver_is_looked_for_at_each_run(udocker, demo_home, tmp_path):
     (demo_home / "lib").mkdir()
     (demo_home / ".udocker/udocker.conf").write_text(

@@ -125,6 +125,7 @@ def test_with_rm_the_container_goes_when_the_command_was_ended(start, udocker, m
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.shows("rm -f")
 def test_a_container_in_use_is_not_deleted_unless_forced(start, udocker, mode):
     process = start(mode, "c", "sh", "-c", "echo ready; sleep 1000")
     assert process.stdout.readline() == b"ready\n"

@@ -72,6 +72,24 @@ def test_what_1_3_17_has_is_extended_and_removed_by_ours(old, udocker, registry)
     assert os.listdir(top + "/containers") == []
 
 
+def test_what_differs_in_a_container_of_1_3_17_becomes_an_image_that_it_runs(old, udocker, registry):
+    old("pull", "--registry=" + registry.base, "pulled")
+    old("create", "--name=box", "pulled")
+    assert udocker.ok("diff", "box") == ""
+    old("run", "-v", "/usr:/m/n", "box", "true")
+    assert udocker.ok("diff", "box") == ""
+    old("run", "box", "sh", "-c", "echo new > /tmp/new; rm /etc/motd")
+    assert udocker.ok("diff", "box") == "C /etc\nD /etc/motd\nC /tmp\nA /tmp/new\n"
+    udocker.ok("commit", "-c", "CMD cat /tmp/new; test -e /etc/motd || echo gone", "box", "mine:1")
+    made = old("create", "mine:1").strip()
+    assert old("run", made) == "new\ngone\n"
+    assert udocker.ok("diff", made) == ""
+    udocker.ok("cp", "box:/tmp/new", "new")
+    udocker.ok("tag", "pulled", "spare")
+    assert udocker.ok("system", "prune", "-af").startswith("deleted image: spare:latest\n")
+    assert old("run", "box", "cat", "/tmp/new") == "new\n" == old("run", made, "cat", "/tmp/new")
+
+
 def test_what_ours_made_is_run_and_removed_by_1_3_17(old, udocker, registry):
     reference = "--registry=" + registry.base
     assert udocker("pull", reference, "pulled").status == 0

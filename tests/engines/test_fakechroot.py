@@ -12,14 +12,13 @@ import pytest
 
 from tests.engines.conftest import MACHINE, NAME, compiled
 
-#: The loader (the name that programs have it under), Debian's name of the architecture, and the
-#: version of glibc that programs may ask for at most: the oldest, or the oldest that it had.
-Abi = namedtuple("Abi", "loader triplet floor")
+#: The loader, as programs name it, and Debian's name of the architecture.
+Abi = namedtuple("Abi", "loader triplet")
 ABIS = {
-    "x86_64": Abi("/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu", [2, 4]),
-    "i386": Abi("/lib/ld-linux.so.2", "i386-linux-gnu", [2, 4]),
-    "aarch64": Abi("/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu", [2, 17]),
-    "ppc64le": Abi("/lib64/ld64.so.2", "powerpc64le-linux-gnu", [2, 17]),
+    "x86_64": Abi("/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"),
+    "i386": Abi("/lib/ld-linux.so.2", "i386-linux-gnu"),
+    "aarch64": Abi("/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"),
+    "ppc64le": Abi("/lib64/ld64.so.2", "powerpc64le-linux-gnu"),
 }
 ABI = ABIS[{"i686": "i386"}.get(MACHINE, MACHINE)]
 
@@ -174,9 +173,11 @@ def test_programs(container):
     status, said = container.sh("""
         echo one two | tr ' ' '\\n' | sort -r | tr '\\n' ' '; id -un 0; getent passwd 0; bash -c 'echo $BASH $0'
         find /etc/apt -name trusted.gpg.d; perl -e 'print join(",", glob("/etc/debian_v*")), " ", -e "/bin/sh", "\\n"'
-        ls -ld /etc | cut -c1; dpkg-query -W -f '${Status}\\n' bash; cd /usr/share/doc && pwd && cd .. && pwd; exit 7""")
-    assert said == ("two one root\nroot:x:0:0:root:/root:/bin/bash\n/usr/bin/bash bash\n/etc/apt/trusted.gpg.d\n"
-                    "/etc/debian_version 1\nd\ninstall ok installed\n/usr/share/doc\n/usr/share\n")
+        ls -ld /etc | cut -c1; dpkg --compare-versions 1.10 gt 1.9 && echo newer; cd /usr/share/doc && pwd && cd .. && pwd; exit 7""")
+    with open(os.path.join(container.root, "etc/passwd")) as passwd:
+        root = passwd.readline()
+    assert said == ("two one root\n" + root + "/usr/bin/bash bash\n/etc/apt/trusted.gpg.d\n"
+                    "/etc/debian_version 1\nd\nnewer\n/usr/share/doc\n/usr/share\n")
     assert status == 7
 
 
@@ -253,7 +254,7 @@ def test_commands_that_only_return(container):
 
 
 def test_a_unix_socket_with_a_path_that_is_too_long_on_the_host(container):
-    directory = "/tmp/fakechroot-test/" + "d" * 80  # 108 bytes are what an address has, see unix(7)
+    directory = "/tmp/fakechroot-test/" + "d" * 84  # 108 bytes are what an address has, see unix(7)
     assert len(directory) + 2 < 108 < len(container.root + directory)
     os.mkdir(container.root + directory)
     try:
@@ -287,9 +288,3 @@ def test_programs_that_name_their_loader(container, engines):
     finally:
         shutil.rmtree(container.root + "/tmp/fakechroot-test/bin")
     assert (status, said) == (5, "inside\n/tmp/fakechroot-test/bin/readlink\ninside\ninside\n")
-
-
-def test_nothing_newer_than_the_floor_is_asked_of_glibc(library):
-    symbols = subprocess.run(["objdump", "-T", library], stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
-    versions = {word.strip("()") for line in symbols.splitlines() for word in line.split() if "GLIBC_" in word}
-    assert versions and all([int(part) for part in version[6:].split(".")] <= ABI.floor for version in versions), versions

@@ -13,9 +13,13 @@ _SETTINGS = {
     "etag": None,
     "ignore_range": False, "refuse_range": False, "wrong_range": False,
     "only_range": False,                         # the fault is for requests with a Range
+    "only_login": False,                         # the fault is for requests with an Authorization
     "endless": False,                            # a body that never ends
     "chunked": False,                            # no Content-Length, Transfer-Encoding: chunked
     "encode": False,                             # compress as it goes, with Content-Encoding: gzip
+    "method": None,                              # the fault is for requests with this method
+    "cut_request": None,                         # hang up after so many bytes of the request's body
+    "wait": 0,                                   # seconds before the request's body is read
     "delay": 0,                                  # seconds before each piece of the body
 }
 Fault = namedtuple("Fault", ["match", "times"] + sorted(_SETTINGS))

@@ -2,11 +2,11 @@
 
 usage: python3 mounts.py KIND DIRECTORY PROGRAM [ARGUMENT...]
 
-noexec, ro: with that flag. dead: a file system whose server answers nothing. theirs: the root file
-system of this machine, which belongs to somebody else. masked: /dev/null, as podman and docker mount
-it over files of /proc, which then nobody inside gets anew. cgroup-none, cgroup-1, cgroup-2: what is at
-/sys/fs/cgroup (the DIRECTORY) on machines with that. All of it happens in
-namespaces of this process, which stays the user that it was, and is gone with it.
+noexec, ro: with that flag. dead: a file system whose server answers nothing. small: an empty one of
+5 MB. theirs: the root file system of this machine, which belongs to somebody else. masked: /dev/null,
+as podman and docker mount it over files of /proc, which then nobody inside gets anew. cgroup-none,
+cgroup-1, cgroup-2: what is at /sys/fs/cgroup (the DIRECTORY) on machines with that. All of it happens
+in namespaces of this process, which stays the user that it was, and is gone with it.
 """
 
 import ctypes
@@ -45,6 +45,9 @@ def change(kind, directory):
         os.set_inheritable(fd, True)  # who has it is the server, and it never reads
         options = "fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (fd, os.getuid(), os.getgid())
         mount(b"dead", directory, b"fuse", 0, options.encode("ascii"))
+        return
+    if kind == "small":
+        mount(b"tmpfs", directory, b"tmpfs", 0, b"size=5m,mode=700")
         return
     if kind.startswith("cgroup-"):
         change_cgroups(kind[len("cgroup-"):], directory)

@@ -10,7 +10,6 @@ the tags of an OCI layout.
 """
 
 import gzip
-import hashlib
 import json
 import os
 import socket
@@ -26,6 +25,8 @@ if __name__ == "__main__":  # as a program: the folder with ``tests`` is not on 
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 from tests.fakes.faults import NO_FAULT, make_fault
 from tests.fakes.images import digest_of, manifests
+from tests.fakes.listings import catalog
+from tests.fakes.uploads import Uploads, lacking
 
 PIECE = 64 * 1024
 
@@ -42,6 +43,8 @@ class FakeRegistry(object):
         self.manifests, self.blobs, self.tags = {}, {}, {}
         self.files = {}  # path -> bytes: anything else that is to be served, without any login
         self.requests, self.faults = [], []
+        self.uploads, self.index = Uploads(), None
+        self.lists = True  # whether there is a catalogue
         self.connections = 0
         self.lock = threading.Lock()
         self._server = _Server((address, port), _Handler)
@@ -85,6 +88,10 @@ class FakeRegistry(object):
                 if fault.match not in request.path or fault.times == 0:
                     continue
                 if fault.only_range and "range" not in request.headers:
+                    continue
+                if fault.only_login and "authorization" not in request.headers:
+                    continue
+                if fault.method not in (None, request.method):
                     continue
                 if fault.times is not None:
                     self.faults[position] = fault._replace(times=fault.times - 1)
@@ -150,12 +157,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         request = Request(self.command, self.path,
-                          {name.lower(): value for name, value in self.headers.items()},
-                          self._request_body())
+                          {name.lower(): value for name, value in self.headers.items()}, b"")
         registry = self.server.registry
+        fault = registry.take_fault(request)
+        if fault.wait:
+            threading.Event().wait(fault.wait)
+        if fault.cut_request is not None:
+            size = min(fault.cut_request, int(self.headers.get("Content-Length") or 0))
+            registry.uploads.part(self.path, self.rfile.read(size))
+            with registry.lock:
+                registry.requests.append(request)
+            return self._hang_up()
+        request = request._replace(body=self._request_body())
         with registry.lock:
             registry.requests.append(request)
-        fault = registry.take_fault(request)
         if fault.status:
             return self._send(fault, fault.status, fault.body, dict(fault.headers))
         path = urlsplit(request.path).path
@@ -165,8 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/token":
             status, document = registry.auth.answer(request)
             return self._json(fault, status, document)
-        if path.rstrip("/") == "/v2":
-            return self._json(fault, 200, {})
+        if registry.index is not None and path in ("/v2/search/repositories", "/v1/search"):
+            return self._json(fault, 200, registry.index.answer(registry.url, request))
+        if path.rstrip("/") in ("/v2", "/v2/_catalog"):
+            return self._top(registry, fault, request, path)
         return self._repository(registry, fault, request, path)
 
     def _request_body(self):
@@ -182,18 +199,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_GET
 
+    def _top(self, registry, fault, request, path):
+        """What belongs to no repository."""
+        if self._refused(registry, fault, request, "", "catalog" if "catalog" in path else ""):
+            return None
+        if "catalog" not in path:
+            return self._json(fault, 200, {})
+        if not registry.lists:
+            return self._error(fault, 404, "NOT_FOUND", "no such page")
+        return self._json(fault, 200, *catalog(registry, request))
+
+    def _refused(self, registry, fault, request, repository, action):
+        """Ask for a login where there is none that allows ``action``; return whether it was asked."""
+        sent = request.headers.get("authorization")
+        if registry.auth is None or registry.auth.allows(sent, repository, action):
+            return False
+        self._error(fault, 401, "UNAUTHORIZED", "authentication required", {
+            "WWW-Authenticate": registry.auth.header(registry, repository,
+                                                     "invalid_token" if sent else "")})
+        return True
+
+    def _hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
     def _repository(self, registry, fault, request, path):
         kind = next((kind for kind in _KINDS if kind in path), "")
         if not path.startswith("/v2/") or not kind:
             return self._error(fault, 404, "NOT_FOUND", "no such page")
         repository, _, rest = path[len("/v2/"):].partition(kind)
-        if registry.auth is not None:
-            sent = request.headers.get("authorization")
-            if not registry.auth.allows(sent, repository):
-                return self._error(fault, 401, "UNAUTHORIZED", "authentication required", {
-                    "WWW-Authenticate": registry.auth.header(registry, repository,
-                                                             "invalid_token" if sent else "")})
-        if request.method in ("POST", "PUT", "PATCH"):
+        is_push = request.method in ("POST", "PUT", "PATCH") or kind == "/blobs/uploads/"
+        if self._refused(registry, fault, request, repository, "push" if is_push else "pull"):
+            return None
+        if is_push:
             return self._push(registry, fault, request, repository, kind, rest)
         if kind == "/tags/list":
             return self._tags(registry, fault, request, repository)
@@ -243,20 +281,18 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json(fault, 200, {"name": repository, "tags": names}, headers)
 
     def _push(self, registry, fault, request, repository, kind, rest):
-        place = "/v2/%s/blobs/uploads/" % repository
-        if kind == "/manifests/":
-            digest = registry.add_manifest(repository, rest if ":" not in rest else None, request.body,
-                                           request.headers.get("content-type", ""))
-            return self._send(fault, 201, b"", {"Docker-Content-Digest": digest, "Location": self.path})
-        if request.method == "POST":
-            rest = hashlib.sha256(os.urandom(16)).hexdigest()
-            registry.files["upload:" + rest] = b""
-        registry.files["upload:" + rest] += request.body
-        if request.method == "PUT":
-            digest = registry.add_blob(repository, registry.files.pop("upload:" + rest))
-            return self._send(fault, 201, b"", {"Docker-Content-Digest": digest, "Location": self.path})
-        end = max(0, len(registry.files["upload:" + rest]) - 1)
-        return self._send(fault, 202, b"", {"Location": place + rest, "Range": "0-%d" % end})
+        if kind == "/blobs/uploads/":
+            status, headers, code = registry.uploads.answer(registry, request, repository, rest)
+            headers.update(dict(fault.headers))
+            if code:
+                return self._error(fault, status, code, code.lower(), headers)
+            return self._send(fault, status, b"", headers)
+        missing = lacking(registry, repository, request.body)
+        if missing:
+            return self._error(fault, 400, "MANIFEST_BLOB_UNKNOWN", "unknown blob " + missing)
+        digest = registry.add_manifest(repository, rest if ":" not in rest else None, request.body,
+                                       request.headers.get("content-type", ""))
+        return self._send(fault, 201, b"", {"Docker-Content-Digest": digest, "Location": self.path})
 
     def _error(self, fault, status, code, message, headers=()):
         self._json(fault, status, {"errors": [{"code": code, "message": message}]}, dict(headers))
@@ -289,9 +325,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._body(fault, data)
         if fault.cut is not None or fault.announce or fault.endless:
-            self.close_connection = True
             self.wfile.flush()
-            self.connection.shutdown(socket.SHUT_RDWR)
+            self._hang_up()
 
     def _body(self, fault, data):
         whole = data if fault.cut is None else data[:fault.cut]

@@ -215,6 +215,7 @@ def test_progress_is_told(world, on_disk, name):
     assert told == sorted(told) and told[-1] == len(data) and len(told) > 2
 
 
+@pytest.mark.slow
 @each_program
 def test_no_process_thread_or_descriptor_stays_behind(world, on_disk, name):
     import threading

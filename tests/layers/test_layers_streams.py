@@ -213,6 +213,7 @@ print(peak() // 1024)
 APP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "app")
 
 
+@pytest.mark.slow
 def test_t16_a_bomb_is_stopped_and_takes_little_memory(world):
     header = file("zeros", size=10 << 30)
     said = subprocess.check_output([sys.executable, "-c", BOMB, APP, world.root,
@@ -277,6 +278,7 @@ print(applied.members, (peak() - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_t17_very_many_members_take_little_memory(world):
     count = int(os.environ.get("UDOCKER_TEST_MEMBERS", "100000"))
     said = subprocess.check_output([sys.executable, "-c", MANY, APP, os.path.dirname(APP), world.root,
@@ -325,6 +327,7 @@ def test_t14_names_up_to_the_limits_and_duplicates(world):
     assert world.attempt(pax({"linkpath": "t" * 4096}) + symlink("l", "x")) is not None
 
 
+@pytest.mark.slow
 def test_t15_no_thread_or_descriptor_stays_behind(world):
     import threading
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))

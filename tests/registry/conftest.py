@@ -1,26 +1,8 @@
 import pytest
 
 from tests.fakes.certificates import make_certificate
-from tests.fakes.docker_registry import DOCKER_REGISTRY, RealRegistry
 from tests.fakes.registry import FakeRegistry
 from tests.registry.support import IMAGE
-
-
-@pytest.fixture(scope="session")
-def start_real_registry(tmp_path_factory):
-    """A function that starts a RealRegistry; it is ended with the session."""
-    if DOCKER_REGISTRY is None:
-        pytest.skip("the program docker-registry is not installed (Debian package docker-registry)")
-    started = []
-
-    def start(auth=""):
-        registry = RealRegistry(str(tmp_path_factory.mktemp("docker-registry")), auth)
-        started.append(registry)
-        return registry
-
-    yield start
-    for registry in started:
-        registry.stop()
 
 
 @pytest.fixture

@@ -116,6 +116,17 @@ def test_a_scope_that_is_not_granted_is_not_asked_for_again(fake):
     assert len(fake.asked("/token")) == 1 and len(fake.asked("/manifests/")) == 2
 
 
+def test_a_registry_that_repeats_the_login_is_not_quoted(fake):
+    fake.auth = BasicAuth({"ann": "other"})
+    for secret in ("geheim", basic("ann", "geheim")):
+        fake.faults[:] = []
+        fake.fault("/manifests/", status=401, headers=[("WWW-Authenticate", "Basic")],
+                   body=b'{"errors":[{"message":"not %s!"}]}' % secret.encode())
+        with pytest.raises(AuthenticationError, match=r"denied: not .*\*\*\*!") as caught:
+            client(fake.url, Keyring({fake.host: ANN})).manifest("test", "latest")
+        assert secret not in caught.value.message
+
+
 def test_a_403_says_what_to_do(fake):
     fake.fault("/manifests/", status=403, body=b'{"errors":[{"message":"plan expired"}]}')
     with pytest.raises(AuthenticationError, match="is denied: plan expired") as caught:
@@ -252,6 +263,16 @@ def test_t32_where_a_password_may_go(registry, realm, insecure, expected):
         assert bool(rules._may_see_password(origin(registry), origin(realm))) is expected
 
 
+def test_t32_a_login_is_not_confirmed_by_a_realm_that_may_not_see_it():
+    from udocker.registry.auth import LOGIN, Authenticator
+    from udocker.registry.endpoint import Endpoint, origin
+    from tests.registry.support import transport
+    where = "http://registry.example"
+    asker = Authenticator(transport(), Endpoint.parse(where), Keyring({"registry.example": ANN}))
+    with pytest.raises(AuthenticationError, match="not encrypted"):
+        asker._fetch(origin(where), "https://auth.example/t", "", LOGIN, None)
+
+
 def test_t32_a_login_for_one_registry_is_not_used_for_another(fake, another):
     another.add("test", "latest", IMAGE)
     another.auth = BasicAuth({"ann": "geheim"})
@@ -300,7 +321,7 @@ def test_t27_a_token_server_that_answers_nonsense(fake, fault, error):
 def test_a_lifetime_that_makes_no_sense_is_the_default(fake, lifetime):
     fake.auth = TokenAuth()
     fake.fault("/token", body=b'{"token": "abc", "expires_in": %s}' % lifetime)
-    fake.auth.valid["Bearer abc"] = "repository:test:pull"
+    fake.auth.valid["Bearer abc"] = ["repository:test:pull"]
     now = [0.0]
     registry = client(fake.url, clock=lambda: now[0])
     registry.manifest("test", "latest")

@@ -12,6 +12,7 @@ import pytest
 
 from udocker.errors import HostError
 from udocker.registry.credentials import AuthFile, Credential, Credentials, auth_files, normal_key
+from udocker.registry.logins import Logins
 
 
 def auth(name, password):
@@ -57,7 +58,7 @@ def test_the_files_are_read_in_the_order_of_the_convention(tmp_path):
               ".dockercfg", "keystore"]
     for number, place in enumerate(places):
         entries = {"quay.io": auth("user%d" % number, "pw")}
-        write(tmp_path / place, entries if number >= 5 else {"auths": entries})
+        os.chmod(write(tmp_path / place, entries if number >= 5 else {"auths": entries}), 0o600)
     files = auth_files(environ, authfile=str(tmp_path / "0"), keystore=str(tmp_path / "keystore"))
     for number, place in enumerate(places):
         assert Credentials(files, environ).find("quay.io").username == "user%d" % number
@@ -292,6 +293,51 @@ def test_t35_a_helper_that_hangs_is_ended_with_all_that_it_started(tmp_path, hel
     assert found is None and len(warnings) == 1 and time.time() - began < 5
     time.sleep(0.05)
     assert str(tmp_path) not in subprocess.check_output(["ps", "axww"]).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("body", ["time.sleep(60)", "os.close(0); os.close(1); time.sleep(60)",
+                                  "while True: sys.stdout.write(question)"], ids=lambda value: value[:12])
+def test_t35_a_helper_that_hangs_stores_nothing(tmp_path, helper, body):
+    document = {"credsStore": "test", "auths": {"quay.io": auth("old", "pw")}}
+    path = write(tmp_path / "config.json", document)
+    logins = Logins([AuthFile(path)], False, helper(body), None, timeout=0.5)
+    with pytest.raises(HostError, match="did not end in 0.5 s"):
+        logins.keep("quay.io", Credential("ann", "geheim"))
+    with open(path) as stream:
+        assert json.load(stream) == document
+
+
+def test_a_helper_keeps_docker_hub_and_identity_tokens_as_docker_does(tmp_path, helper):
+    path = write(tmp_path / "config.json", {"credsStore": "test"})
+    kept = Logins([AuthFile(path)], False, helper(""), None).keep(
+        "registry-1.docker.io", Credential("", "", "geheim"))
+    assert not kept.is_plain
+    action, _, question = (tmp_path / "log").read_text().partition("{")
+    assert action == "['store']"
+    assert json.loads("{" + question) == {"ServerURL": "https://index.docker.io/v1/",
+                                          "Username": "<token>", "Secret": "geheim"}
+    with open(path) as stream:
+        assert json.load(stream) == {"credsStore": "test", "auths": {"https://index.docker.io/v1/": {}}}
+
+
+def test_a_login_that_is_too_long_for_a_helper_is_refused(tmp_path, helper):
+    path = write(tmp_path / "config.json", {"credsStore": "test"})
+    with pytest.raises(HostError, match="too long"):
+        Logins([AuthFile(path)], False, helper(""), None).keep("x", Credential("", "", "t" * 70000))
+    assert not (tmp_path / "log").exists()
+
+
+def test_files_of_others_and_for_others_are_not_a_keystore(tmp_path):
+    path = write(tmp_path / "keystore", {"quay.io": auth("ann", "pw")})
+    warnings = []
+    for mode, known in ((0o600, True), (0o400, True), (0o640, False), (0o602, False), (0o644, False)):
+        os.chmod(path, mode)
+        found = Credentials([AuthFile(path, True, True)], {}, warnings.append).find("quay.io")
+        assert bool(found) is known
+    assert len(warnings) == 3 and all(path in text and "pw" not in text for text in warnings)
+    if os.geteuid() != 0:
+        with pytest.raises(HostError, match="belongs to somebody else"):
+            AuthFile("/etc/passwd", True, True).load()
 
 
 @pytest.mark.parametrize("name", ["../../bin/sh", "", "a b", "a;b", 3, None, ["x"], "-x/y"])

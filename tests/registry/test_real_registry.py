@@ -15,7 +15,9 @@ from udocker.model.reference import Digest, ImageReference
 from udocker.registry.client import Registry
 from udocker.registry.credentials import AuthFile, Credential, Credentials
 from udocker.registry.endpoint import Endpoint
+from udocker.registry.logins import verify
 from udocker.registry.parallel import Stop, each
+from udocker.registry.push import MOUNTED, SENT, Uploader
 from tests.fakes.images import DIRECTORY, DOCKER, OCI, image, index, layer, push
 from tests.fakes.logins import TokenAuth, basic
 from tests.fakes.registry import FakeRegistry
@@ -114,6 +116,10 @@ def test_basic_authentication(start_real_registry, tmp_path):
     for credential in (None, Credential("ann", "falsch")):
         with pytest.raises(AuthenticationError, match="denied"):
             client(registry.host, Keyring({registry.host: credential})).manifest("secret", "latest")
+    good = Credential("ann", "geheim")
+    assert verify(transport(), Endpoint.parse(registry.host), good) == (good, True)
+    with pytest.raises(AuthenticationError, match="does not accept this login"):
+        verify(transport(), Endpoint.parse(registry.host), Credential("ann", "falsch"))
     path = str(tmp_path / "auth.json")
     AuthFile(path, False).save(registry.host, Credential("ann", "geheim"))
     ours = client(registry.host, Credentials([AuthFile(path, False)], {}))
@@ -135,8 +141,7 @@ class SigningAuth(TokenAuth):
         status, document = super(SigningAuth, self).answer(request)
         if status != 200:
             return status, document
-        scope = parse_qs(urlsplit(request.path).query)["scope"][0]
-        kind, name, actions = scope.split(":")
+        scopes = [scope.split(":") for scope in parse_qs(urlsplit(request.path).query).get("scope", [])]
         pem, key = self.certificate
         with open(pem) as stream:
             der = "".join(line.strip() for line in stream if "CERTIFICATE" not in line)
@@ -144,7 +149,8 @@ class SigningAuth(TokenAuth):
         now = int(time.time())
         claims = {"iss": "fake", "sub": "ann", "aud": "real", "exp": now + 300, "nbf": now - 10,
                   "iat": now, "jti": str(self.made),
-                  "access": [{"type": kind, "name": name, "actions": actions.split(",")}]}
+                  "access": [{"type": kind, "name": name, "actions": actions.split(",")}
+                             for kind, name, actions in scopes]}
         text = b".".join(_encode(json.dumps(part).encode("ascii")) for part in (header, claims))
         signer = subprocess.Popen(["openssl", "dgst", "-sha256", "-sign", key],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -164,6 +170,11 @@ def test_token_authentication(start_real_registry, certificate):
             % (server.url, certificate[0]))
         with pytest.raises(AuthenticationError):
             client(registry.host).manifest("secret", "latest")
+        good = Credential("ann", "geheim")
+        assert verify(transport(), Endpoint.parse(registry.host), good) == (good, True)
+        with pytest.raises(AuthenticationError, match="does not accept this login"):
+            verify(transport(), Endpoint.parse(registry.host), Credential("ann", "falsch"))
+        server.requests[:] = []
         ours = client(registry.host, Keyring({registry.host: Credential("ann", "geheim")}))
         with pytest.raises(NotFound):
             ours.manifest("secret", "latest")
@@ -171,3 +182,9 @@ def test_token_authentication(start_real_registry, certificate):
             fetch(ours, b"nothing", "secret")
         granted = [request for request in server.asked("/token") if "authorization" in request.headers]
         assert len(granted) == 1
+        # pushing, with tokens for it, and a neighbour that a blob is mounted from
+        keyring = Keyring({registry.host: Credential("ann", "geheim")})
+        data = LAYERS[1].data
+        for repository, how in (("one", SENT), ("two", MOUNTED)):
+            uploader = Uploader(client(registry.host, keyring).session, repository)
+            assert uploader.blob(described(data), io.BytesIO(data), ["one"][:how == MOUNTED]) == how

@@ -16,12 +16,12 @@ FORBIDDEN = {("store", "registry"), ("registry", "store")}
 LAZY = {"requests", "urllib3", "tqdm", "packaging", "certifi", "argparse", "json", "re", "typing",
         "subprocess", "tempfile", "configparser", "tarfile", "hashlib", "threading"}
 #: Modules that "udocker run" of a container that is there imports.
-FAST = ["errors.py", "cli/__init__.py", "cli/options.py", "cli/output.py", "cli/context.py",
-        "cli/settings.py", "cli/run.py", "model/reference.py", "model/jsontext.py", "model/oci.py",
-        "model/spec.py", "model/plan.py", "host/facts.py", "host/probe.py", "host/tree.py",
+FAST = ["errors.py", "cli/__init__.py", "cli/grammar.py", "cli/harmless.py", "cli/options.py", "cli/output.py", "cli/context.py",
+        "cli/settings.py", "cli/run.py", "cli/spec.py", "model/reference.py", "model/jsontext.py", "model/oci.py",
+        "model/spec.py", "model/mounts.py", "model/limits.py", "model/resolver.py", "model/plan.py", "host/facts.py", "host/probe.py", "host/tree.py",
         "host/files.py", "host/elf.py", "store/layout.py", "store/containers.py", "engine/base.py",
         "store/debris.py", "engine/bundle.py", "engine/choose.py", "engine/locate.py", "engine/proot.py",
-        "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
+        "host/processes.py", "store/runs.py", "run/identity.py", "run/plan.py", "run/supervise.py", "run/view.py"]
 MAX_LINES = 350
 
 

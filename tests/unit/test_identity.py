@@ -65,3 +65,9 @@ def test_a_group_can_be_named():
 def test_a_damaged_passwd_still_has_root(passwd):
     assert identity(passwd=passwd).name == "root"
     assert parse_passwd(identity(4242, 4343, passwd=passwd).passwd)[0].uid == 4242
+
+
+def test_lines_of_passwd_and_group_that_are_none_are_passed_over():
+    lines = b"a:x:\xc2\xb2:0::/:/bin/sh\nb:x:" + b"9" * 5000 + b":0::/:/bin/sh\nc:x:-1:0::/:\nd:x:1\n:::::::\n"
+    assert parse_passwd(lines) == []
+    assert identity("www-data", passwd=lines + PASSWD, groups=b"e:x:\xc2\xb2\n" + GROUP).name == "www-data"

@@ -168,11 +168,15 @@ def test_the_working_directory_is_the_one_asked_for(workdir, found):
     assert made.argv[made.argv.index("-w") + 1] == found
 
 
-def test_a_working_directory_that_is_not_there_is_an_error():
-    with pytest.raises(NotFound):
-        plan(workdir="/nope")
-    with pytest.raises(NotFound):
-        plan(workdir="/etc/motd")
+def test_a_working_directory_that_is_not_there_is_made_as_docker_does():
+    made = plan(workdir="/nope/deep", sysdirs=False)
+    assert made.mountpoints == (("/nope/deep", True),)
+    assert made.argv[made.argv.index("-w") + 1] == "/nope/deep"
+    assert plan(workdir="/srv", sysdirs=False).mountpoints == ()
+    # but not on the host, and not in place of something else
+    for workdir in ("/etc/motd", "/work/nope", "/etc/motd/below/it", "/new\x1b[31m"):
+        with pytest.raises(NotFound):
+            plan(workdir=workdir, binds=(Bind("/data", "/work", False),))
 
 
 def test_a_home_that_is_not_there_is_none():

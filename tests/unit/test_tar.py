@@ -198,6 +198,7 @@ def test_sparse_maps_of_pax_that_lie_are_damaged(records):
         read(archive(pax(records) + file("s", b"xyz")))
 
 
+@pytest.mark.slow
 def test_sparse_maps_have_a_limit():
     many = pax({"GNU.sparse.map": ",".join(["0,0"] * 100002), "GNU.sparse.size": "0"}) + file("s")
     for data in (many, old_gnu([(0, 0)] * 100002, 0, b"")):

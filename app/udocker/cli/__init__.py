@@ -23,8 +23,7 @@ def main(words=None):
     except KeyboardInterrupt:
         return _complain(debug, "interrupted", None, INTERRUPTED)
     except BrokenPipeError:
-        # who reads our output has gone; keep Python from trying again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up_output()  # who reads it has gone
         return BROKEN_PIPE
     except UdockerError as error:
         return _complain(debug, error.message, error.hint, error.exit_code)
@@ -33,14 +32,23 @@ def main(words=None):
         known = host_error(error)
         if error.errno == errno.ENOSPC and error.filename is None:
             known.message += " (standard output)"
+            _give_up_output()
         return _complain(debug, known.message, known.hint, known.exit_code)
     except Exception as error:  # a defect of ours: still one line, still the right status
         return _complain(debug, "internal error: %s: %s" % (type(error).__name__, error),
                          "--debug shows where; please report it", UdockerError.exit_code)
 
 
+def _give_up_output():
+    """Keep Python from trying again at exit to write what is left for standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _wants_debug(words):
-    """Whether -D or --debug stands before the command; asked before anything can go wrong."""
+    """Whether -D or --debug stands before the command, or UDOCKER_LOGLEVEL says the same; asked
+    before anything can go wrong."""
+    if os.environ.get("UDOCKER_LOGLEVEL") == "5":
+        return True
     for word in words:
         if not word.startswith("-"):
             return False
@@ -53,10 +61,13 @@ def _dispatch(words):
     general, name, rest = options.split_general(words)
     if general["version"]:
         name = "version"
+    if name in options.NOUNS:
+        from udocker.cli.nouns import command_of
+        name, rest = command_of(name, rest, [command.name for command in options.COMMANDS])
+    if general["help"]:
+        name, rest = "help", [name] if name else []
     if not name:
         name = "help"
-    if general["help"]:
-        name, rest = "help", ([name] if name != "help" else [])
     command = options.find_command(name)
     values, arguments = options.parse_command(command, rest)
     if values["help"]:

@@ -1,15 +1,26 @@
-"""``udocker version``, ``showconf``, ``mkrepo`` and ``help``."""
+"""``udocker version``, ``showconf`` and ``mkrepo``."""
 
 from udocker import __version__
-from udocker.cli import arguments_of, options
+from udocker.cli import arguments_of
+from udocker.cli.output import without_password
+from udocker.model.reference import printable
 
 
 def version(context, values, arguments):
-    """Print the version in the three lines of 1.3.x."""
+    """Print the version in the three lines of 1.3.x, or as docker's callers ask for it."""
     arguments_of("version", arguments, 0, 0)
+    if values.get("format"):
+        from udocker.cli.gotemplate import Template, json_text
+        # who asks wants a daemon's version, and there is none but us
+        part = {"Version": __version__, "Os": "linux", "Arch": context.facts.architecture}
+        document = {"Client": part, "Server": part}
+        context.output.result(json_text(document) if values["format"] == "json"
+                              else Template(values["format"]).apply(document))
+        return
     from udocker.engine.release import own
     context.output.result("version: %s" % __version__)
-    context.output.result("tarball: %s" % " ".join(context.settings.tarball))
+    context.output.result("tarball: %s" % printable(" ".join(
+        without_password(place) for place in context.settings.tarball)))
     release = own()
     context.output.result("tarball_release: %s" % (release.version if release.bundles else "none"))
 
@@ -22,8 +33,12 @@ def showconf(context, values, arguments):
     say("\t\tConfiguration options")
     say("-" * 80)
     for name, item in context.settings.items():
-        shown = list(item.value) if isinstance(item.value, tuple) else item.value
-        say("%s = %s    # %s" % (name, shown, item.origin))
+        value = item.value
+        if isinstance(value, tuple):
+            value = [without_password(word) for word in value]
+        elif isinstance(value, str):
+            value = without_password(value)
+        say(printable("%s = %s    # %s" % (name, value, item.origin)))
     say("-" * 80)
 
 
@@ -37,45 +52,3 @@ def mkrepo(context, values, arguments):
     if os.path.lexists(path):
         raise AlreadyExists("localrepo directory already exists: %s" % quoted(path))
     Layout.below(path, context.settings).make(whole=True)
-
-
-def help(context, values, arguments):
-    """Print the general help, or that of a command."""
-    arguments_of("help", arguments, 0, 1)
-    if arguments:
-        context.output.result(command_help(options.find_command(arguments[0])))
-    else:
-        context.output.result(general_help())
-
-
-def general_help():
-    """Return the text of ``udocker help``."""
-    width = max(len(command.name) for command in options.COMMANDS)
-    lines = ["usage: udocker [OPTIONS] COMMAND [ARGUMENTS]", "",
-             "Runs docker and OCI containers as an ordinary user.", "", "Commands:"]
-    lines += ["  %-*s  %s" % (width, command.name, command.summary)
-              for command in options.COMMANDS]
-    lines += ["", "Options:"] + _option_lines(options.GENERAL)
-    lines += ["", "'udocker help COMMAND' says more about a command. For a start:",
-              "  udocker run -it --rm IMAGE"]
-    return "\n".join(lines)
-
-
-def command_help(command):
-    """Return the text of ``udocker help COMMAND``."""
-    usage = "usage: udocker %s [OPTIONS] %s" % (command.name, command.arguments)
-    summary = command.summary[0].upper() + command.summary[1:] + "."
-    return "\n".join([usage.rstrip(), "", summary, "", "Options:"]
-                     + _option_lines(command.options))
-
-
-def _option_lines(table):
-    lines = []
-    for option in table:
-        flags = ", ".join(option.flags) + (" " + option.metavar if option.metavar else "")
-        text = option.help + (" (may be repeated)" if option.many else "")
-        if len(flags) <= 26:
-            lines.append("  %-26s %s" % (flags, text))
-        else:
-            lines += ["  " + flags, " " * 29 + text]
-    return lines

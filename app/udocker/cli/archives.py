@@ -6,13 +6,10 @@ import stat
 import sys
 
 from udocker.cli import arguments_of
-from udocker.errors import NotFound, Refused, UsageError
+from udocker.errors import NotFound, UsageError
 from udocker.host import tree
 from udocker.model.oci import Platform
 from udocker.model.reference import ImageReference, quoted
-
-#: What 1.3.x calls a container that came from a file system without a name.
-_NAMELESS = "IMPORTED:unknown"
 
 
 def save(context, values, arguments):
@@ -59,13 +56,14 @@ def import_(context, values, arguments):
     else:
         source, size = _open(path)
     from udocker.image import imports
+    from udocker.image.changes import IMPORTED
     name, warn = values["name"] or "", context.output.warning
     with source, context.output.progress(size) as meter:
         report = meter.of_blob()
         if values["clone"]:
             made = imports.import_container(context.containers, source, name, warn, report)
         elif values["tocontainer"]:
-            made = imports.import_root(context.containers, source, str(reference or _NAMELESS),
+            made = imports.import_root(context.containers, source, str(reference or IMPORTED),
                                        platform, name, warn, report)
         else:
             made = imports.import_image(context.images, context.locked, source, reference, platform,
@@ -87,20 +85,20 @@ def export(context, values, arguments):
     arguments_of("export", arguments, 1, 2)
     if len(arguments) == 2 and (arguments[0] != "-" or values["output"]):
         arguments_of("export", arguments, 1, 1)
+    from udocker.cli.changes import originals_of
     from udocker.host.files import tree_size
     from udocker.host.pack import pack_tree
+    from udocker.store.containers import NOT_COPIED
     container = context.containers.find(arguments[-1])
-    if container.is_patched and not values["clone"]:
-        raise Refused("the programs of container %s are changed for mode %s, and would work nowhere "
-                      "else" % (container.id, container.mode),
-                      "'udocker setup --execmode=P1 %s' changes them back" % container.id)
+    # elsewhere the programs are of use as they were before they were set up for a mode
+    original = None if values["clone"] else originals_of(context, container)
     path = container.path if values["clone"] else container.root
     with _output("export", values["output"], True) as out:
         if values["output"] not in (None, "-"):
             context.output.info("exporting to file %s" % values["output"])
         with context.output.progress(lambda: tree_size(path)) as meter:
-            left_out = pack_tree(path, out, (b"PROTECT",) if values["clone"] else (),
-                                 meter.of_blob())
+            left_out = pack_tree(path, out, NOT_COPIED if values["clone"] else (),
+                                 meter.of_blob(), original=original)
     left_out.warn(context.output.warning)
 
 

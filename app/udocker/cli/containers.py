@@ -1,19 +1,32 @@
-"""``udocker create``, ``clone``, ``ps``, ``rm``, ``name``, ``rename`` and ``rmname``."""
-
-import os
+"""``udocker create``, ``clone``, ``rm``, ``name``, ``rename`` and ``rmname``."""
 
 from udocker.cli import arguments_of
-from udocker.engine.choose import DEFAULT_MODE, MODES
-from udocker.errors import AlreadyExists, CorruptData, UdockerError
-from udocker.model.reference import ImageReference, printable, quoted
+from udocker.engine.choose import MODES
+from udocker.errors import AlreadyExists, CorruptData, Refused, UdockerError, UsageError
+from udocker.model.reference import ImageReference, quoted
+from udocker.store.containers import NOT_COPIED, require_unprotected
 
 
 def create(context, values, arguments):
     """Make a container from an image and print its id, and nothing else."""
     (name,) = arguments_of("create", arguments, 1, 1)
+    if values["pull"] not in ("missing", "never", "always"):
+        raise UsageError("invalid --pull %s" % quoted(values["pull"]), "missing, never, or always")
     from udocker.cli.images import ensure_image
     from udocker.image.create import create_container
+    from udocker.store.labels import add_labels, parse_labels
+    labels = parse_labels(values["label"], values["label_file"])
     store = context.containers
+    wanted = _name_to_give(store, values)
+    image = ensure_image(context, ImageReference.parse(name), values)
+    container = create_container(store, image, wanted, context.output, context.decoders)
+    add_labels(container, labels)
+    context.output.result(container.id)
+
+
+def _name_to_give(store, values):
+    """Return the name (str) of a container that is to be made; with --force "" for one that is
+    taken (1.3.x), AlreadyExists without."""
     wanted = values["name"] or ""
     if wanted:
         try:
@@ -21,11 +34,8 @@ def create(context, values, arguments):
         except AlreadyExists:
             if not values["force"]:
                 raise
-            wanted = ""  # 1.3.x: the container is made, without a name
-    image = ensure_image(context, ImageReference.parse(name), values)
-    container = create_container(store, image, wanted, context.output.warning,
-                                 context.decoders)
-    context.output.result(container.id)
+            wanted = ""
+    return wanted
 
 
 def clone(context, values, arguments):
@@ -35,13 +45,14 @@ def clone(context, values, arguments):
     from udocker.host.files import tree_size
     store = context.containers
     container = store.find(text)
+    wanted = _name_to_give(store, values)
 
     def fill(path):
         with context.output.progress(lambda: tree_size(container.path)) as meter:
-            left_out = copy_tree(container.path, path, (b"PROTECT",), meter.of_blob())
+            left_out = copy_tree(container.path, path, NOT_COPIED, meter.of_blob())
         left_out.warn(context.output.warning)
 
-    made = store.make(values["name"] or "", fill)
+    made = store.make(wanted, fill)
     settle(context, made)
     context.output.result(made.id)
 
@@ -61,40 +72,28 @@ def settle(context, container):
         raise
 
 
-def ps(context, values, arguments):
-    """List the containers that are on disk."""
-    arguments_of("ps", arguments, 0, 0)
-    header = "%-36.36s %s %s " % ("CONTAINER ID", "P", "M")
-    header += "%-3s " % "MOD" if values["mode"] else ""
-    header += "%-6s " % "SIZE" if values["size"] else ""
-    header += "%-18.18s " % "PLATFORM" if values["platform"] else ""
-    context.output.result(header + "%-18s %-20s" % ("NAMES", "IMAGE"))
-    for container in context.containers.list():
-        line = "%-36.36s %s %s " % (container.id, "P" if container.is_protected else ".",
-                                    _access(container))
-        if values["mode"]:
-            line += "%2.2s " % (container.mode or DEFAULT_MODE)
-        if values["size"]:
-            from udocker.host.files import tree_size
-            line += "%5.5s " % (tree_size(container.root) // (1024 * 1024))
-        if values["platform"]:
-            line += "%-18.18s " % _platform(container)
-        # the names as the Python list that scripts have learnt to read
-        context.output.result(line + "%-18.100s %-20.100s" % (
-            list(container.names) or "", printable(container.image)))
-
-
 def rm(context, values, arguments):
     """Delete containers; go on after one that cannot be, and then say so in the exit status."""
-    arguments_of("rm", arguments, 1, 1 << 20)
+    store = context.containers
+    if values["all"]:
+        arguments_of("rm", arguments, 0, 0)
+        arguments = [container.id for container in store.list() if not container.is_protected]
+    else:
+        arguments_of("rm", arguments, 1, 1 << 20)
     status = 0
     for text in arguments:
         try:
-            container = context.containers.find(text)
-            if not values["force"]:
+            container = store.find(text)
+            require_unprotected(container)
+            if values["force"]:
+                _end(context, container)
+            elif not values["all"]:
                 require_idle(container)
+            elif not is_idle(container):
+                context.output.info("container %s is in use and stays" % container.id)
+                continue
             context.output.info("deleting container: %s" % container.id)
-            context.containers.remove(container)
+            store.remove(container)
         except UdockerError as error:
             context.output.error(error.message, error.hint)
             status = error.exit_code
@@ -121,26 +120,36 @@ def rmname(context, values, arguments):
 
 
 def require_idle(container):
-    """Raise Refused if a process of ours runs in ``container``."""
-    from udocker.errors import Refused
+    """Raise Refused if a process of ours runs in ``container``, or a detached run on another host."""
     from udocker.host.processes import using
+    from udocker.store.runs import runs_of
+    for run in runs_of(container):
+        # who became the engine has nobody who writes down the end, so its record says nothing here
+        if run.is_running or run.is_running is None and run.keeper is not None:
+            where = "" if run.is_running else " on " + run.process.host
+            raise Refused("container %s is in use by process %d%s"
+                          % (container.id, run.process.pid, where),
+                          "'udocker stop %s' ends it%s" % (container.id, " there" if where else ""))
     pids = using(container.path)
     if pids:
         raise Refused("container %s is in use by process %d" % (container.id, pids[0]),
                       "end it first, or 'udocker rm -f'")
 
 
-def _access(container):
-    """1.3.x's column M: D (not a directory), N (not ours), W (writable), R (read-only)."""
-    if not os.path.isdir(container.root):
-        return "D"
-    if os.stat(container.root).st_uid != os.getuid():
-        return "N"
-    return "W" if os.access(container.root, os.W_OK) else "R"
-
-
-def _platform(container):
+def is_idle(container):
+    """Whether ``require_idle`` has nothing against it."""
     try:
-        return str(container.config().platform or "unknown")
-    except UdockerError:
-        return "unknown"
+        require_idle(container)
+    except Refused:
+        return False
+    return True
+
+
+def _end(context, container):
+    """End what runs in ``container``, as far as that can be done from here."""
+    from signal import SIGKILL
+    from udocker.run import end
+    try:
+        end.stop(container, SIGKILL, 0)
+    except UdockerError as error:
+        context.output.warning(error.message)

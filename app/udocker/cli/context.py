@@ -27,8 +27,8 @@ class Context(object):
         if self._settings is None:
             self._settings = settings_module.load(self.environ, self._general["config"],
                                                   self._general["repo"])
-            for path, key in self._settings.unknown:
-                self.output.warning("%s: unknown key %s" % (path, key))
+            for text in self._settings.unknown:
+                self.output.warning(text)
         return self._settings
 
     @property

@@ -20,8 +20,8 @@ def lines(image, is_whole, ids_only, now=None):
     if not image.is_version_1:
         digest = image.manifest().config.digest
         identity = str(digest) if is_whole else digest.short
-    rows = [[identity if position == 0 else "<missing>", _ago(created, now),
-             created_by if is_whole else _cut(created_by, 45), _size(size), comment]
+    rows = [[identity if position == 0 else "<missing>", ago(created, now),
+             created_by if is_whole else _cut(created_by, 45), human_size(size), comment]
             for position, (created, created_by, size, comment) in enumerate(steps)]
     if ids_only:
         return [row[0] for row in rows]
@@ -63,20 +63,26 @@ def _cut(text, width):
     return text if len(text) <= width else text[:width - 1] + "\u2026"
 
 
-def _ago(created, now):
+def ago(created, now=None):
+    """Return how long ago ``created`` (str, RFC 3339) was, as docker says it."""
     try:
         then = calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return "N/A"
-    passed = max(0, int((time.time() if now is None else now) - then))
+    return duration((time.time() if now is None else now) - then) + " ago"
+
+
+def duration(seconds):
+    """Return how docker says ``seconds`` (float) to people, for example ``3 hours`` (str)."""
+    passed = max(0, int(seconds))
     for name, length in _UNITS:
         if passed >= 2 * length:
-            return "%d %s ago" % (passed // length, name)
-    return "Less than a second ago" if not passed else "1 second ago"
+            return "%d %s" % (passed // length, name)
+    return "1 second" if passed else "Less than a second"
 
 
-def _size(size):
-    """docker's way: powers of 1000, three digits."""
+def human_size(size):
+    """Return ``size`` (int, bytes) in docker's way: powers of 1000, three digits."""
     number, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if number < 1000 or unit == "TB":

@@ -1,25 +1,56 @@
 """``udocker pull``, ``images``, ``rmi``, ``tag``, ``verify`` and ``history``, and how a command gets an image that is missing."""
 
 from udocker.cli import arguments_of
-from udocker.errors import CorruptData, NotFound, UdockerError
+from udocker.cli.output import QUIET
+from udocker.errors import CorruptData, NotFound, Refused, UdockerError, UsageError
 from udocker.model.oci import Platform
-from udocker.model.reference import ImageReference, printable
+from udocker.model.reference import ImageReference, printable, quoted
 
 _MB = 1024 * 1024
 
 
 def pull(context, values, arguments):
-    """Download an image."""
+    """Download an image, or all tags of it; with --quiet nothing is printed but the names."""
     (name,) = arguments_of("pull", arguments, 1, 1)
-    download(context, ImageReference.parse(name), values)
+    reference = ImageReference.parse(name)
+    wanted = [reference]
+    if values["all_tags"]:
+        if reference.digest or name.rpartition("/")[2].count(":"):
+            raise UsageError("pull --all-tags wants a name without a tag", "leave the tag out")
+        from udocker.cli.network import open_registry
+        registry = open_registry(context, reference, values)
+        wanted = [reference._replace(tag=tag)
+                  for tag in registry.first(reference, registry.tags)[1]]
+    if values["quiet"]:
+        context.output.level = min(context.output.level, QUIET)
+    for each in wanted:
+        image = download(context, each, values)
+        if values["quiet"]:
+            context.output.result(str(image))
 
 
 def images(context, values, arguments):
-    """List the images, in lines that begin with name:tag."""
-    arguments_of("images", arguments, 0, 0)
-    say = context.output.result
+    """List the images, in lines that begin with name:tag unless another --format is asked for."""
+    arguments_of("images", arguments, 0, 1)
+    from udocker.cli import imagelist
+    say, form = context.output.result, values["format"]
+    found = imagelist.chosen(context.images, arguments, values["filter"])
+    if values["quiet"]:
+        for image in found:
+            say(imagelist.identity(image, values["no_trunc"]))
+        return
+    if values["digests"] and form is None:
+        form = "table"
+    if form is not None:
+        for line in imagelist.lines(found, form, values["no_trunc"], values["digests"]):
+            say(line)
+        return
+    if context.output.is_watched and not values["long"] and not values["platform"]:
+        for line in imagelist.overview(found):
+            say(line)
+        return
     say("REPOSITORY")
-    for image in context.images.list():
+    for image in found:
         line = "%s    %s" % (printable(str(image)), "P" if image.is_protected else ".")
         if values["platform"]:
             line = "%-18.18s %s %s" % (_platform_of(image), "P" if image.is_protected else ".",
@@ -32,13 +63,29 @@ def images(context, values, arguments):
 
 
 def rmi(context, values, arguments):
-    """Delete an image and the layers that no other image has."""
-    (name,) = arguments_of("rmi", arguments, 1, 1)
-    store = context.images
-    with context.locked():
-        image = store.find(ImageReference.parse(name))
-        context.output.info("deleting image: %s" % str(image))
-        store.remove(image, values["force"])
+    """Delete images and the layers that no other image has; go on after one that cannot be."""
+    arguments_of("rmi", arguments, 1, 1 << 20)
+    status = 0
+    for text in arguments:
+        try:
+            with context.locked():
+                for image in _meant(context.images, text, values["force"]):
+                    context.output.info("deleting image: %s" % str(image))
+                    context.images.remove(image, values["force"])
+        except UdockerError as error:
+            context.output.error(error.message, error.hint)
+            status = error.exit_code
+    return status
+
+
+def _meant(store, text, takes_all):
+    """Return the StoredImages (list) that ``rmi`` is to delete; Refused where an id has many names."""
+    reference = ImageReference.parse(text)
+    same = [] if store.lookup(reference) else store.with_id(reference)
+    if len(same) > 1 and not takes_all:
+        raise Refused("image %s has the names %s" % (quoted(text), ", ".join(map(str, same))),
+                      "name one of them, or 'udocker rmi -f' deletes all")
+    return same or [store.find(reference)]
 
 
 def tag(context, values, arguments):
@@ -88,6 +135,10 @@ def ensure_image(context, reference, values):
     """Return the StoredImage of ``reference``, pulled if need be, as --pull in ``values`` says."""
     policy = values.get("pull", "missing")
     image = context.images.lookup(reference)
+    if image is None:
+        image = (context.images.with_id(reference) or [None])[0]
+        if image is not None:
+            return image  # an id means one image, whatever is to be pulled or chosen
     if image is not None and policy != "always":
         wanted = _wanted_platform(values)
         if wanted is None or policy == "never":
@@ -102,24 +153,12 @@ def ensure_image(context, reference, values):
 
 def download(context, reference, values):
     """Pull ``reference`` (ImageReference) as the option ``values`` say; return the StoredImage."""
+    from udocker.cli.network import open_registry
     from udocker.image.pull import Puller
-    settings = context.settings.replaced(
-        "command line", http_proxy=values["httpproxy"], dockerio_registry_url=values["registry"])
-    puller = Puller(context.images, context.locked, settings.download_jobs, context.output)
+    puller = Puller(context.images, context.locked, context.settings.download_jobs, context.output)
     wanted = _wanted_platform(values)
-    return puller.pull(_open_registry(context, reference, settings), reference,
+    return puller.pull(open_registry(context, reference, values), reference,
                        wanted or context.facts.platform, wanted is not None)
-
-
-def _open_registry(context, reference, settings):
-    from udocker.cli.network import open_transport
-    from udocker.registry.client import Registry
-    from udocker.registry.credentials import Credentials, auth_files
-    from udocker.registry.endpoint import Endpoint
-    endpoint = Endpoint.of(reference, settings.dockerio_registry_url)
-    credentials = Credentials(auth_files(context.environ, keystore=context.layout.keystore),
-                              context.environ, context.output.warning)
-    return Registry(open_transport(context, settings, endpoint.host), endpoint, credentials)
 
 
 def _wanted_platform(values):

@@ -17,9 +17,19 @@ class Output(object):
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
 
+    @property
+    def is_watched(self):
+        """Whether the results go to a person's terminal."""
+        return self._stdout.isatty()
+
     def result(self, text):
         """Print a line of the result; names from images are escaped by whoever made the line."""
-        self._stdout.write(text + "\n")
+        try:
+            self._stdout.write(text + "\n")
+        except UnicodeEncodeError:
+            # names of files need be no text, and locales need not know all letters
+            self._stdout.flush()
+            self._stdout.buffer.write((text + "\n").encode("utf-8", "surrogateescape"))
 
     def flush(self):
         """Push out what is buffered, so that a broken pipe shows here and not at exit."""
@@ -65,6 +75,13 @@ class Output(object):
         if self.level >= level:
             self._stderr.write(printable(text) + "\n")
             self._stderr.flush()
+
+
+def without_password(text):
+    """``text`` (str) with the user and password of a URL in it hidden, as in http://***@host."""
+    scheme, colon, rest = text.partition("://")
+    account, at, host = rest.rpartition("@")
+    return scheme + colon + "***@" + host if colon and at else text
 
 
 class _NoBar(object):

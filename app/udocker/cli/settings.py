@@ -10,67 +10,126 @@ from collections import namedtuple
 from udocker.errors import HostError, InvalidValue
 from udocker.model.reference import quoted
 
-Key = namedtuple("Key", "name kind default variable")
+Key = namedtuple("Key", "name kind default variable help")
 Value = namedtuple("Value", "value origin")
 
 SYSTEM_FILE = "/etc/udocker.conf"
 
-#: kind: "text", "number", "boolean" or "words" (a list of str).
+#: kind: "text", "count" (an int from 1), "level" (of messages), "boolean" or "words" (a list of
+#: str). help: one line, for docs/configuration.md and the man page.
 KEYS = (
-    Key("verbose_level", "number", 3, "UDOCKER_LOGLEVEL"),
-    Key("topdir", "text", "", "UDOCKER_DIR"),
-    Key("bindir", "text", "", "UDOCKER_BIN"),
-    Key("libdir", "text", "", "UDOCKER_LIB"),
-    Key("docdir", "text", "", "UDOCKER_DOC"),
-    Key("reposdir", "text", "", "UDOCKER_REPOS"),
-    Key("layersdir", "text", "", "UDOCKER_LAYERS"),
-    Key("containersdir", "text", "", "UDOCKER_CONTAINERS"),
-    Key("tmpdir", "text", "", "UDOCKER_TMP"),
-    Key("keystore", "text", "keystore", "UDOCKER_KEYSTORE"),
-    Key("tarball", "words", (), "UDOCKER_TARBALL"),
-    Key("autoinstall", "boolean", True, ""),
-    Key("cmd", "words", ("bash", "-i"), ""),
-    Key("root_path", "text", "/usr/sbin:/sbin:/usr/bin:/bin", ""),
-    Key("user_path", "text", "/usr/local/bin:/usr/bin:/bin", ""),
+    Key("verbose_level", "level", 3, "UDOCKER_LOGLEVEL",
+        "what is told: 0 and 1 errors, 2 warnings too, 3 and 4 what is done, 5 as --debug"),
+    Key("topdir", "text", "", "UDOCKER_DIR", "where images and containers are: ~/.udocker"),
+    Key("bindir", "text", "", "UDOCKER_BIN", "the engines' programs: bin in topdir"),
+    Key("libdir", "text", "", "UDOCKER_LIB", "the engines' libraries: lib in topdir"),
+    Key("docdir", "text", "", "UDOCKER_DOC", "the engines' licences: doc in topdir"),
+    Key("reposdir", "text", "", "UDOCKER_REPOS", "images: repos in topdir"),
+    Key("layersdir", "text", "", "UDOCKER_LAYERS", "layers of images: layers in topdir"),
+    Key("containersdir", "text", "", "UDOCKER_CONTAINERS", "containers: containers in topdir"),
+    Key("tmpdir", "text", "", "UDOCKER_TMP", "temporary files: TMPDIR, or /tmp"),
+    Key("keystore", "text", "keystore", "UDOCKER_KEYSTORE",
+        "credentials of 1.3.x: a file in topdir, or a path"),
+    Key("tarball", "words", (), "UDOCKER_TARBALL",
+        "where 'install' finds engines: files, directories, URLs"),
+    Key("autoinstall", "boolean", True, "", "install engines when a run finds none"),
+    Key("cmd", "words", ("bash", "-i"), "",
+        "what runs where neither you nor the image say it"),
+    Key("root_path", "text", "/usr/sbin:/sbin:/usr/bin:/bin", "",
+        "PATH of root in an image without one"),
+    Key("user_path", "text", "/usr/local/bin:/usr/bin:/bin", "",
+        "PATH of others in an image without one"),
     Key("sysdirs_list", "words",
-        ("/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/host.conf", "/lib/modules"), ""),
-    Key("override_default_execution_mode", "text", "", "UDOCKER_DEFAULT_EXECUTION_MODE"),
-    Key("proot_killonexit", "boolean", True, ""),
-    Key("proot_link2symlink", "boolean", False, ""),
-    Key("use_proot_executable", "text", "", "UDOCKER_USE_PROOT_EXECUTABLE"),
-    Key("use_runc_executable", "text", "", "UDOCKER_USE_RUNC_EXECUTABLE"),
-    Key("use_patchelf_executable", "text", "", "UDOCKER_USE_PATCHELF_EXECUTABLE"),
-    Key("fakechroot_so", "text", "", "UDOCKER_FAKECHROOT_SO"),
-    Key("use_singularity_executable", "text", "", "UDOCKER_USE_SINGULARITY_EXECUTABLE"),
-    Key("nvi_lib_list", "words", (), ""),
-    Key("nvi_bin_list", "words", (), ""),
-    Key("nvi_etc_list", "words", (), ""),
-    Key("nvi_dev_list", "words", (), ""),
-    Key("lib_dirs_list_nvidia", "words", (), ""),
-    Key("valid_host_env", "words", ("TERM", "PATH", "PROOT_TMP_DIR"), ""),
-    Key("invalid_host_env", "words", ("VTE_VERSION",), ""),
-    Key("http_proxy", "text", "", ""),
-    Key("http_insecure", "boolean", False, ""),
-    Key("timeout", "number", 30, ""),
-    Key("ctimeout", "number", 6, ""),
-    Key("dockerio_registry_url", "text", "", "UDOCKER_REGISTRY"),
-    Key("dockerio_index_url", "text", "https://hub.docker.com", "UDOCKER_INDEX"),
-    Key("download_jobs", "number", 4, "UDOCKER_DOWNLOAD_JOBS"),
+        ("/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/host.conf", "/lib/modules"), "",
+        "what of the host every container sees, unless --nosysdirs"),
+    Key("override_default_execution_mode", "text", "", "UDOCKER_DEFAULT_EXECUTION_MODE",
+        "mode of containers that were given none, or auto"),
+    Key("proot_noseccomp", "boolean", False, "PROOT_NO_SECCOMP", "P1 does without seccomp, as P2"),
+    Key("proot_killonexit", "boolean", True, "", "no process outlives its run (P modes)"),
+    Key("proot_link2symlink", "boolean", False, "",
+        "make symbolic links of hard links (P modes), for file systems without"),
+    Key("use_proot_executable", "text", "", "UDOCKER_USE_PROOT_EXECUTABLE",
+        "this PRoot; UDOCKER means our own"),
+    Key("use_runc_executable", "text", "", "UDOCKER_USE_RUNC_EXECUTABLE",
+        "this runtime for R modes; crun or runc: ours of that name"),
+    Key("use_patchelf_executable", "text", "", "UDOCKER_USE_PATCHELF_EXECUTABLE",
+        "this patchelf for F3 and F4; UDOCKER means our own"),
+    Key("fakechroot_so", "text", "", "UDOCKER_FAKECHROOT_SO",
+        "this library for F modes: a path, or a name in libdir"),
+    Key("fakechroot_cmd_subst", "words", (), "UDOCKER_FAKECHROOT_CMD_SUBST",
+        "programs that F modes replace: /PROGRAM=/SUBSTITUTE, on the host"),
+    Key("use_singularity_executable", "text", "", "UDOCKER_USE_SINGULARITY_EXECUTABLE",
+        "this Apptainer or Singularity for S1"),
+    Key("nvi_lib_list", "words", (), "", "patterns of the NVIDIA driver's libraries"),
+    Key("nvi_bin_list", "words", (), "", "the NVIDIA driver's programs"),
+    Key("nvi_etc_list", "words", (), "", "the NVIDIA driver's files in /etc"),
+    Key("nvi_dev_list", "words", (), "", "patterns of NVIDIA devices"),
+    Key("lib_dirs_list_nvidia", "words", (), "", "where to look for the NVIDIA driver first"),
+    Key("valid_host_env", "words", ("TERM", "PATH", "PROOT_TMP_DIR"), "",
+        "variables of the host that containers get"),
+    Key("invalid_host_env", "words", ("VTE_VERSION",), "",
+        "variables that they do not get with --hostenv either"),
+    Key("http_proxy", "text", "", "", "proxy for registries and mirrors"),
+    Key("http_insecure", "boolean", False, "", "as --insecure"),
+    Key("timeout", "count", 30, "", "seconds of silence after which a request is given up"),
+    Key("ctimeout", "count", 6, "", "seconds that a connection may take to be made"),
+    Key("dockerio_registry_url", "text", "", "UDOCKER_REGISTRY",
+        "registry for names without a host, in place of Docker Hub"),
+    Key("dockerio_index_url", "text", "https://hub.docker.com", "UDOCKER_INDEX",
+        "where to search for images"),
+    Key("download_jobs", "count", 4, "UDOCKER_DOWNLOAD_JOBS", "layers to download at a time"),
 )
 
 _BY_NAME = {key.name: key for key in KEYS}
 
-#: Keys of 1.3.x that mean nothing here (a part that is not built, or that needs no setting any
-#: more); a file that has them is still a good file.
-OBSOLETE = frozenset("""
-    homedir config tarball_release installinfo installretry dri_list mountpoint_prefixes
-    default_execution_modes default_execution_mode proot_noseccomp ld_so_cache
-    fakechroot_expand_symlinks fakechroot_cmd_subst fakechroot_libc libc_search
-    lib_dirs_list_essential lib_dirs_list_append access_files
-    runc_nomqueue runc_capabilities
-    singularity_options cpu_affinity_exec_tools location download_timeout http_agent
-    use_curl_executable docker_registries
-    """.split())
+#: Keys of 1.3.x that change nothing here, and why; a file that has them is still a good file.
+OBSOLETE = {
+    "homedir": "topdir says where the data are",
+    "config": "the names of the files are fixed; --config names one more",
+    "tarball_release": "a program knows which engines it wants",
+    "installinfo": "no news are fetched",
+    "installretry": "each place is tried once, and each request as often as makes sense",
+    "dri_list": "--dri shows the directories that are there",
+    "mountpoint_prefixes": "mount points are made wherever they are missing",
+    "default_execution_modes": "write override_default_execution_mode, or auto there",
+    "default_execution_mode": "write override_default_execution_mode",
+    "ld_so_cache": "F modes need no cache of the loader",
+    "libc_search": "one library serves every C library",
+    "fakechroot_libc": "one library serves every C library",
+    "fakechroot_expand_symlinks": "links always stay inside",
+    "lib_dirs_list_essential": "F modes look where the image's loader looks",
+    "lib_dirs_list_append": "F modes look where the image's loader looks",
+    "access_files": "F modes serve access(2) from the start",
+    "runc_nomqueue": "what is mounted is what the kernel has",
+    "runc_capabilities": "R modes keep what the user namespace gives",
+    "singularity_options": "the options are those that make S1 like the other modes",
+    "cpu_affinity_exec_tools": "no program is needed for --cpuset-cpus",
+    "location": "--location names it for a run",
+    "download_timeout": "a download may last as long as it goes on; timeout is about silence",
+    "http_agent": "the name of this program is told",
+    "use_curl_executable": "curl is not used",
+    "docker_registries": "a name with a host says which registry it means",
+}
+
+#: The same for variables.
+OBSOLETE_VARIABLES = {
+    "UDOCKER_USE_CURL_EXECUTABLE": "curl is not used",
+    "UDOCKER_FAKECHROOT_LIBC": "one library serves every C library",
+    "UDOCKER_FAKECHROOT_EXPAND_SYMLINKS": "links always stay inside",
+    "PROOT_NEW_SECCOMP": "our PRoot finds out by itself what the kernel does",
+}
+
+#: Variables that are no key's, and what they do.
+VARIABLES = {
+    "UDOCKER_NOSYSCONF": "if set, %s is not read" % SYSTEM_FILE,
+    "UDOCKER_PYTHON": "the Python that runs udocker",
+    "PROOT_TMP_DIR": "PRoot's temporary files, which must be executable there: tmpdir",
+    "TMPDIR": "temporary files, where tmpdir says nothing else",
+    "NO_COLOR": "if set, nothing is emphasised",
+}
+
+#: What a level of messages may be (1.3.x's).
+_LEVELS = (-1, 5)
 
 
 class Settings(object):
@@ -78,7 +137,7 @@ class Settings(object):
 
     def __init__(self, values, unknown=()):
         self._values = values
-        #: (file, key) of keys in the files that nothing knows.
+        #: Lines (tuple of str) that say what in the files means nothing.
         self.unknown = tuple(unknown)
 
     def __getattr__(self, name):
@@ -99,7 +158,7 @@ class Settings(object):
         return Settings(merged, self.unknown)
 
 
-def load(environ, config_file=None, repo=None):
+def load(environ, config_file=None, repo=None, system_file=SYSTEM_FILE):
     """Return the Settings of this machine, user and command line.
 
     environ (dict), config_file (str or None: --config), repo (str or None: --repo).
@@ -109,16 +168,17 @@ def load(environ, config_file=None, repo=None):
     unknown = []
     user_dir = os.path.join(home, ".udocker")
     top = repo or environ.get("UDOCKER_DIR") or user_dir
-    files = [SYSTEM_FILE, os.path.join(user_dir, "udocker.conf"), os.path.join(top, "udocker.conf")]
-    if config_file:
-        if not os.path.isfile(config_file):
+    files = [] if environ.get("UDOCKER_NOSYSCONF") else [system_file]
+    files += [os.path.join(user_dir, "udocker.conf"), os.path.join(top, "udocker.conf")]
+    files = [path for path in _distinct(files) if os.path.isfile(path)]
+    if config_file is not None:
+        if not os.path.exists(config_file):
             raise HostError("no such configuration file: %s" % quoted(config_file))
         files.append(config_file)
-    for path in _distinct(files):
-        if os.path.isfile(path):
-            found, strange = _read_file(path)
-            values.update(found)
-            unknown.extend(strange)
+    for path in files:
+        found, strange = _read_file(path)
+        values.update(found)
+        unknown.extend(strange)
     for key in KEYS:
         text = environ.get(key.variable) if key.variable else None
         if text:
@@ -142,39 +202,43 @@ def _distinct(paths):
 
 
 def _read_file(path):
-    """Return ({key: Value}, [(path, unknown key)]) of a file, of 1.3.x (INI) or 1.1.x (bare lines)."""
-    import configparser
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        has_section = any(line.lstrip().startswith("[") for line in text.splitlines()
-                          if not line.startswith((" ", "\t", "#")))
-        parser.read_string(text if has_section else "[DEFAULT]\n" + text, path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise HostError("cannot read configuration file %s: %s" % (path, error))
-    except configparser.Error as error:
-        raise InvalidValue("bad configuration file: %s" % " ".join(str(error).split()))
-    values, unknown = {}, []
-    for name, text in parser.defaults().items():
-        key = _BY_NAME.get(name)
-        if key is not None:
-            origin = "%s: %s" % (path, name)
-            text = _unquoted(text)
-            if text != "None":
-                values[name] = Value(_convert(key, text, origin), path)
-        elif name not in OBSOLETE:
-            unknown.append((path, name))
-    return values, unknown
+    """Return ({key: Value}, [str: what means nothing]) of a configuration file."""
+    from udocker.cli import conffile
+    entries, strange = conffile.read(path)
+    values = {}
+    for entry in entries:
+        key = _BY_NAME.get(entry.key)
+        if key is None:
+            if entry.key not in OBSOLETE:
+                strange.append("%s: unknown key %s%s" % (
+                    entry.place, quoted(entry.key), _suggestion(entry.key)))
+            continue
+        text = _unquoted(entry.text)
+        if text != "None":
+            values[key.name] = Value(_convert(key, text, "%s: %s" % (entry.place, key.name)),
+                                     entry.place)
+    return values, strange
+
+
+def _suggestion(name):
+    from difflib import get_close_matches
+    close = get_close_matches(name, sorted(_BY_NAME), 1)
+    return ": did you mean '%s'?" % close[0] if close else ""
 
 
 def _convert(key, text, origin):
+    """Return ``text`` (str) in the type of ``key``; InvalidValue names ``origin`` (str)."""
     text = text.strip()
-    if key.kind == "number":
+    if key.kind in ("count", "level"):
+        least, most = _LEVELS if key.kind == "level" else (1, 1 << 31)
         try:
-            return int(text)
+            number = int(text)
         except ValueError:
             raise InvalidValue("%s: %s is not a number" % (origin, quoted(text)))
+        if not least <= number <= most:
+            raise InvalidValue("%s: %s is out of range" % (origin, quoted(text)),
+                               "from %d to %d" % (least, most))
+        return number
     if key.kind == "boolean":
         if text.lower() in ("true", "yes", "on", "1"):
             return True
@@ -188,12 +252,17 @@ def _convert(key, text, origin):
 
 def _words(text, origin):
     """A Python list or tuple, as 1.x wrote them, or words between blanks and commas."""
-    if text[:1] in "[(" and text:
+    if text[:1] and text[0] in "[({":
         from ast import literal_eval
         try:
-            return tuple(str(item) for item in literal_eval(text))
-        except (ValueError, SyntaxError, TypeError):
-            raise InvalidValue("%s: %s is not a list" % (origin, quoted(text)))
+            items = literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            items = None
+        if not isinstance(items, (list, tuple)) \
+                or not all(isinstance(item, (str, int)) for item in items):
+            raise InvalidValue("%s: %s is not a list" % (origin, quoted(text)),
+                               "write ['a', 'b'], or a b")
+        return tuple(str(item) for item in items)
     return tuple(_unquoted(word) for word in text.replace(",", " ").split())
 
 

@@ -1,6 +1,10 @@
 """What all engines have in common."""
 
+import os
 from collections import namedtuple
+
+from udocker.host.files import remove_tree
+from udocker.host.processes import is_alive
 
 #: How well an engine does here: score (int, 0: not at all; the highest is taken), reason (str).
 Fitness = namedtuple("Fitness", "score reason")
@@ -32,6 +36,11 @@ class Engine(object):
     def prepare(self, mode):
         """Write, before a run in ``mode`` (str), what the engine needs beside ROOT."""
 
+    def inside(self, run):
+        """Return the Engine for one more command in ``run`` (store.runs.Run), which is running: this
+        one, where all that a container is lies in the file system."""
+        return self
+
     def plan(self, launch, mode):
         """Return the EnginePlan that starts ``launch`` (Launch) in ``mode`` (str)."""
         raise NotImplementedError
@@ -45,6 +54,28 @@ class EnginePlan(namedtuple("EnginePlan", "argv env files warnings reasons direc
 
     def __new__(cls, argv, env, files, warnings, reasons, directory=""):
         return super(EnginePlan, cls).__new__(cls, argv, env, files, warnings, reasons, directory)
+
+
+def forget_dead(state):
+    """Remove from the directory ``state`` (str) what a run that was killed left there.
+
+    What is there is called after something and the process that started it.
+    """
+    for name in os.listdir(state):
+        pid = name.rpartition("-")[2]
+        if pid.isdigit() and not is_alive(int(pid)):
+            remove_tree(os.path.join(state, name))
+
+
+def unmet(launch, mode):
+    """Return what ``launch`` (Launch) asks for that needs namespaces, as warnings (list of str) of a
+    ``mode`` (str) without."""
+    isolation = launch.isolation
+    asked = [name for name, is_asked in (
+        ("--read-only", isolation.read_only), ("--shm-size", isolation.shm_size),
+        ("--net=none", isolation.network == "none")) if is_asked]
+    return ["%s: that needs a mode with namespaces (R1), and changes nothing in mode %s"
+            % (", ".join(asked), mode)] if asked else []
 
 
 def is_older(version, other):

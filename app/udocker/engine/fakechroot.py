@@ -13,7 +13,7 @@ variables mean: engines-build/fakechroot/README.md.
 import os
 
 from udocker.engine import patching
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import Engine, EnginePlan, unmet
 from udocker.engine.guest import GLIBC, MUSL, links_that_leave, read_guest
 from udocker.errors import EngineError, InvalidValue
 from udocker.host.files import make_directories
@@ -73,7 +73,7 @@ class Fakechroot(Engine):
             "FAKECHROOT_LIBRARY_ORIG": ":".join(libraries),
             "FAKECHROOT_EXPAND_SYMLINKS": "true",
             "FAKECHROOT_DISALLOW_ENV_CHANGES": "true",
-            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES),
+            "FAKECHROOT_CMD_SUBST": ":".join(_SUBSTITUTES + launch.settings.substitutes),
             "FAKECHROOT_EXCLUDE_PATH": ":".join(
                 bind.target for bind in launch.binds if bind.source == bind.target),
             "FAKECHROOT_DIR_MAP": ":".join(
@@ -88,6 +88,10 @@ class Fakechroot(Engine):
         else:
             # programs that came later name a loader of the host, and are started by this one
             env["FAKECHROOT_PATCH_ELFLOADER"] = loader
+        for item in ":".join(launch.settings.substitutes).split(":"):
+            if item and not (item.startswith("/") and "=" in item):
+                raise InvalidValue("invalid fakechroot_cmd_subst %s" % quoted(item),
+                                   "write it as /PROGRAM=/SUBSTITUTE")
         if guest.libc == MUSL:  # its loader tells the program its name; with glibc the library does
             env["FAKECHROOT_ELFLOADER_OPT_ARGV0"] = "--argv0"
             argv = (loader, "--argv0", launch.argv[0], program)
@@ -95,8 +99,10 @@ class Fakechroot(Engine):
             env["FAKECHROOT_ARGV0"] = launch.argv[0]
             argv = (loader, program) if mode in ("F1", "F2") else (program,)
         argv += launch.argv[1:]
-        warnings = ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
-            ("publish", launch.ports), ("kernel", launch.kernel)) if value]
+        warnings = unmet(launch, mode)
+        warnings += ["--%s changes nothing in mode %s" % (option, mode) for option, value in (
+            ("publish", launch.ports), ("publish-all", launch.any_port), ("kernel", launch.kernel),
+            ("hostname", launch.hostname)) if value]
         unprotected = [bind.target for bind in launch.binds if bind.read_only]
         if unprotected:
             warnings.append("volume %s is not read-only: Fakechroot cannot protect it (mode R1 can)"

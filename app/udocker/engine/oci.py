@@ -11,9 +11,9 @@ import os
 import posixpath
 
 from udocker.engine.base import VERIFIED, Engine, EnginePlan
-from udocker.host.files import remove_tree
-from udocker.host.processes import is_alive
+from udocker.errors import InvalidValue
 from udocker.model.plan import PlannedFile
+from udocker.model.reference import quoted
 from udocker.model.spec import Bind
 
 #: What docker gives a container (capabilities(7)); all are about the user namespace only.
@@ -34,6 +34,8 @@ class OciRuntime(Engine):
     """What crun(1) and runc(8) have in common."""
 
     keeps_state = True
+    #: tuple of str: what each of its commands is told.
+    options = ()
 
     def __init__(self, program, proot=None, may_filter=True):
         """proot (Program or None): the PRoot of modes R2 and R3; may_filter (bool): it may put a
@@ -46,31 +48,25 @@ class OciRuntime(Engine):
         # only our crun sees to it that a signal ends who does not handle it (run/supervise.py)
         return not (self.name == "crun" and self.program.origin == VERIFIED)
 
-    @staticmethod
-    def forget_dead(state):
-        """Remove from the directory ``state`` (str) what a runtime that was killed left there.
+    def inside(self, run):
+        return _Entry(self, run)
 
-        What is there is called after a container and the process that became the runtime.
-        """
-        for name in os.listdir(state):
-            pid = name.rpartition("-")[2]
-            if pid.isdigit() and not is_alive(int(pid)):
-                remove_tree(os.path.join(state, name))
+    def spec(self, launch, mode):
+        """Return the config.json (dict) of ``launch`` (Launch) in ``mode`` (str)."""
+        return runtime_spec(launch, self._proot if mode in ("R2", "R3") else None,
+                            mode == "R2" and self._may_filter)
 
     def plan(self, launch, mode):
-        import json
-        proot = self._proot if mode in ("R2", "R3") else None
-        spec = runtime_spec(launch, proot, mode == "R2" and self._may_filter)
-        config = json.dumps(spec, sort_keys=True, indent=1).encode("utf-8")
+        config = _json(self.spec(launch, mode), mode)
         argv, file, reasons = self._command(launch, config)
         warnings = []
-        if launch.ports:
+        if launch.ports or launch.any_port:
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)
-        env = (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
         # by its directory one knows that it belongs to the container (host/processes.py)
-        return EnginePlan(argv, env, (file,), tuple(warnings), reasons, launch.bundle)
+        return EnginePlan(argv, _environment(launch), (file,), tuple(warnings), reasons,
+                          launch.bundle)
 
     def _command(self, launch, config):
         """Return (argv, PlannedFile of the ``config`` (bytes), reasons)."""
@@ -81,9 +77,10 @@ class Crun(OciRuntime):
     """crun(1)."""
 
     name = "crun"
+    options = ("--cgroup-manager=disabled",)
 
     def _command(self, launch, config):
-        argv = (self.program.path, "--root", launch.settings.state, "--cgroup-manager=disabled",
+        argv = (self.program.path, "--root", launch.settings.state) + self.options + (
                 "run", "--config", "{config}", "--bundle", launch.bundle, launch.instance)
         return (argv, PlannedFile("config", config, ""),
                 (("--cgroup-manager=disabled", "an ordinary user owns no cgroup"),))
@@ -93,6 +90,7 @@ class Runc(OciRuntime):
     """runc(8)."""
 
     name = "runc"
+    options = ("--rootless", "true")
 
     def plan(self, launch, mode):
         user = launch.identity
@@ -106,10 +104,47 @@ class Runc(OciRuntime):
     def _command(self, launch, config):
         # it reads config.json from its bundle and from nowhere else
         bundle = os.path.join(launch.settings.state, "bundle-" + launch.instance)
-        argv = (self.program.path, "--root", launch.settings.state, "--rootless", "true",
+        argv = (self.program.path, "--root", launch.settings.state) + self.options + (
                 "run", "--bundle", bundle, launch.instance)
         return (argv, PlannedFile("config", config, bundle + "/config.json"),
                 (("--rootless", "an ordinary user owns no cgroup"),))
+
+
+class _Entry(Engine):
+    """The way into the namespaces of a container that an OCI runtime runs."""
+
+    def __init__(self, runtime, run):
+        """runtime (OciRuntime), run (store.runs.Run)."""
+        Engine.__init__(self, runtime.program)
+        self.name = runtime.name
+        self._runtime, self._run = runtime, run
+
+    def plan(self, launch, mode):
+        uid = launch.identity.uid
+        if uid != self._run.uid:
+            raise InvalidValue("no user with the uid %d: mode %s shows one user, which is uid %d in "
+                               "this run" % (uid, mode, self._run.uid), "leave out --user")
+        process = _json(self._runtime.spec(launch, mode)["process"], mode)
+        argv = (self.program.path, "--root", self._run.state) + self._runtime.options \
+            + ("exec", "--process", "{process}", self._run.instance)
+        return EnginePlan(argv, _environment(launch), (PlannedFile("process", process, ""),), (),
+                          (("exec", "the container is running"),))
+
+
+def _json(document, mode):
+    """Return ``document`` (dict) as JSON (bytes); InvalidValue where a text is no UTF-8, which a
+    runtime would refuse, or change."""
+    import json
+    try:
+        return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = error.object[max(0, error.start - 20):error.end + 20].strip()
+        raise InvalidValue("mode %s takes UTF-8 only, and this is none: %s" % (mode, quoted(place)),
+                           "leave it out, or take mode P1, which takes any bytes")
+
+
+def _environment(launch):
+    return (("PATH", "/usr/bin:/bin"), ("TMPDIR", launch.settings.tmp))
 
 
 def runtime(program, proot=None, may_filter=True):
@@ -132,7 +167,9 @@ def runtime_spec(launch, proot=None, may_filter=True):
         env += [] if may_filter else [("PROOT_NO_SECCOMP", "1")]
         tools = [_bind_mount(Bind(proot.path + part, inner + part, True)) for part in _PROOT_PARTS
                  if os.path.exists(proot.path + part)]
-    identity = launch.identity
+    identity, isolation = launch.identity, launch.isolation
+    namespaces = ["pid", "ipc", "uts", "mount", "user"]
+    namespaces += ["network"] if isolation.network == "none" else []
     return {
         "ociVersion": "1.0.2",
         "process": {
@@ -145,19 +182,20 @@ def runtime_spec(launch, proot=None, may_filter=True):
                              ("bounding", "effective", "permitted", "inheritable", "ambient")},
             "noNewPrivileges": True,
         },
-        "root": {"path": launch.root, "readonly": False},
+        "root": {"path": launch.root, "readonly": isolation.read_only},
         "hostname": launch.hostname,
-        "mounts": _own_mounts() + [_bind_mount(bind) for bind in launch.binds
-                                   if bind.target not in OWN_MOUNTS] + tools,
+        "mounts": _own_mounts(isolation.shm_size or SHM_SIZE)
+        + [_tmpfs_mount(mount) for mount in isolation.tmpfs]
+        + [_bind_mount(bind) for bind in launch.binds if bind.target not in OWN_MOUNTS] + tools,
         "linux": {
             "uidMappings": [{"containerID": identity.uid, "hostID": identity.host_uid, "size": 1}],
             "gidMappings": [{"containerID": identity.gid, "hostID": identity.host_gid, "size": 1}],
-            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "user")],
+            "namespaces": [{"type": kind} for kind in namespaces],
         },
     }
 
 
-def _own_mounts():
+def _own_mounts(shm_size):
     return [
         {"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
@@ -165,7 +203,7 @@ def _own_mounts():
         {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
          "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
         {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
-         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=" + SHM_SIZE]},
+         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=%s" % shm_size]},
         {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
          "options": ["nosuid", "noexec", "nodev"]},
         # sysfs can only be mounted by who owns the network namespace, and that is the host's
@@ -174,6 +212,14 @@ def _own_mounts():
     ]
 
 
+def _tmpfs_mount(mount):
+    # what docker has unless told otherwise; of two options that say the opposite the last counts
+    return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "nodev", "noexec", "mode=1777"] + list(mount.options)}
+
+
 def _bind_mount(bind):
+    # a device on a file system mounted nodev cannot be opened
+    flags = ["nosuid"] if bind.source.startswith("/dev/") else ["nosuid", "nodev"]
     return {"destination": bind.target, "type": "none", "source": bind.source,
-            "options": ["rbind", "nosuid", "nodev", "ro" if bind.read_only else "rw"]}
+            "options": ["rbind"] + flags + ["ro" if bind.read_only else "rw"]}

@@ -50,7 +50,7 @@ def require_patched(container):
     if not container.is_patched or not os.path.exists(os.path.join(container.path, TIME)):
         raise EngineError("the programs of container %s have to be set up for this mode"
                           % container.id, again)
-    was = read(container, PATH)
+    was = path_then(container)
     if was != container.path:
         raise EngineError("container %s was moved from %s, and its programs name that place; they "
                           "have to be set up again" % (container.id, quoted(was)), again)
@@ -59,6 +59,11 @@ def require_patched(container):
 def original_loader(container):
     """Return the loader (str: a path inside) that the programs named before, "" if they still do."""
     return read(container, ORIGINAL_LOADER)
+
+
+def path_then(container):
+    """Return the directory (str) that ``container`` had when its programs were changed."""
+    return read(container, PATH)
 
 
 def patch(container, guest, patchelf):
@@ -81,10 +86,10 @@ def restore(container, patchelf):
     paths out of it. Returns how many files these were (int).
     """
     forget(container, TIME)
-    was = read(container, PATH)
+    was = path_then(container)
     changed = 0
     with stage(container) as place:
-        for record, kept in _records(os.path.join(container.path, UNDO)):
+        for record, kept in records(os.path.join(container.path, UNDO)):
             if not _undo(container.root, record, kept, place):
                 changed += _take_out(container.root, record, was, patchelf)
     for name in (LOADER, ORIGINAL_LOADER, PATH, UNDO):
@@ -195,7 +200,7 @@ def put(root, names, path, mode, mtime_ns):
     os.unlink(path)
 
 
-def _records(path):
+def records(path):
     """Yield (record, what it keeps (bytes)) of the file ``path``, the last first."""
     found = []
     try:
@@ -262,8 +267,13 @@ def _copied(root, batch, stage):
 def _take_out(root, record, was, patchelf):
     """Take our paths out of a file that was changed since; return how many (0 or 1)."""
     place = _place(root, os.fsencode(record["names"][0]))
-    _run(patchelf, "--restore-root-prefix", was + "/ROOT", [place])
+    take_out(patchelf, was, place)
     return 1
+
+
+def take_out(patchelf, was, path):
+    """Let ``patchelf`` (str) take the container's directory of that time (str) out of a file."""
+    _run(patchelf, "--restore-root-prefix", was + "/ROOT", [path])
 
 
 def _is_same(path, other):

@@ -5,7 +5,7 @@ Modes: P1 lets a seccomp filter pick the system calls that have to be looked at,
 
 import os
 
-from udocker.engine.base import VERIFIED, Engine, EnginePlan
+from udocker.engine.base import VERIFIED, Engine, EnginePlan, unmet
 from udocker.errors import InvalidValue
 from udocker.model.reference import quoted
 
@@ -28,7 +28,7 @@ class PRoot(Engine):
     def plan(self, launch, mode):
         settings = launch.settings
         argv = [self.program.path]
-        warnings, reasons = [], []
+        warnings, reasons = unmet(launch, mode), []
         if settings.kill_on_exit:
             argv.append("--kill-on-exit")
             reasons.append(("--kill-on-exit", "no process outlives the command"))
@@ -55,6 +55,9 @@ class PRoot(Engine):
             reasons.append(("-q", "the programs are for another processor"))
         for port in launch.ports:
             argv += ["-p", "%d:%d" % (port.container, port.host)]
+        if launch.any_port:
+            argv.append("-n")
+            reasons.append(("-n", "what listens gets a port that is free"))
         if launch.hostname:
             warnings.append("--hostname needs a mode with namespaces (R1)")
         argv += ["-r", launch.root, "-w", launch.cwd]
@@ -64,6 +67,9 @@ class PRoot(Engine):
             env.append(("PROOT_NO_SECCOMP", "1"))
             reasons.append(("PROOT_NO_SECCOMP", "mode P2 stops at every system call" if mode == "P2"
                             else "seccomp filters are forbidden here: slower, as mode P2"))
+        elif settings.no_seccomp:
+            env.append(("PROOT_NO_SECCOMP", "1"))
+            reasons.append(("PROOT_NO_SECCOMP", "configured: P1 stops at every system call too"))
         # PRoot hands its own environment down, so that of the container is that of PRoot. Its own
         # variables come last, and none of its prefix from elsewhere gets here (run/plan.py).
         inherited = launch.env

@@ -6,7 +6,7 @@ plan says, so that a container is the same in this mode as in the others.
 
 import os
 
-from udocker.engine.base import Engine, EnginePlan
+from udocker.engine.base import Engine, EnginePlan, unmet
 
 #: What it needs of the host to start: its helpers, its own settings.
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR")
@@ -42,8 +42,8 @@ class Singularity(Engine):
             argv += ["--bind", "%s:%s%s" % (bind.source, bind.target,
                                             ":ro" if bind.read_only else "")]
         argv += [launch.root] + list(launch.argv)
-        warnings = []
-        if launch.ports:
+        warnings = unmet(launch, mode)
+        if launch.ports or launch.any_port:
             warnings.append("--publish changes nothing in mode %s: the network is the host's" % mode)
         if launch.kernel:
             warnings.append("--kernel changes nothing in mode %s" % mode)

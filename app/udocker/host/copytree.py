@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 
+from udocker.errors import Refused
 from udocker.host import files, tree
 from udocker.host.source import LeftOut, Links, entries, open_to_read, pieces, regions
 
@@ -19,36 +20,78 @@ def copy_tree(source, target, skip=(), report=None):
     """Make the empty directory ``target`` (str) what directory ``source`` (str) is; return LeftOut.
 
     skip (names as bytes): what to leave out of ``source`` itself. report: called, if given, with
-    the bytes (int) copied so far. Directories of ours are made accessible on the way.
+    the bytes (int) copied so far. Directories of ours are made accessible on the way. What is
+    mounted below is left out.
     """
-    return _Copying(source, target, frozenset(skip), report).run()
+    source, target = os.fsencode(source), os.fsencode(target)
+    with tree.naming(source):
+        fd = os.open(os.path.dirname(source), tree.LIST)
+    try:
+        with tree.naming(target):
+            top = os.open(target, tree.LIST)
+        try:
+            copying = _Copying(source, target, frozenset(skip), report)
+            return copying.run(fd, os.path.basename(source), top)
+        finally:
+            os.close(top)
+    finally:
+        os.close(fd)
+
+
+def copy_into(folder, name, path, stage, target, is_ours, original=None, report=None):
+    """Copy ``name`` (bytes), file or directory, of directory ``folder`` to the same name in the
+    directory ``stage`` (both descriptors); return LeftOut. FileExistsError if it is there.
+
+    path, target (bytes): what to call the two in errors. is_ours (bool): the source is in a
+    container, whose directories are made accessible on the way; otherwise the target is, and gets
+    directories that can be used. original (function of a path below it, b"" for
+    itself): returns the bytes that a file is to have, or None for those that it has. Nobody gets a
+    set-user-id program this way; what is mounted below comes along.
+    """
+    with tree.naming(path):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    copying = _Copying(path, target, frozenset(), report, original, 0o1777, False,
+                       0o500 if is_ours else 0, 0 if is_ours else 0o700)
+    copying.stage = os.fstat(stage)
+    if not stat.S_ISDIR(status.st_mode):
+        return copying.run_one(folder, name, stage, status)
+    os.mkdir(name, 0o700, dir_fd=stage)
+    top = os.open(name, tree.LIST, dir_fd=stage)
+    try:
+        return copying.run(folder, name, top)
+    finally:
+        os.close(top)
 
 
 class _Copying(object):
-    def __init__(self, source, target, skip, report):
-        self._source, self._target = os.fsencode(source), os.fsencode(target)
+    def __init__(self, source, target, skip, report, original=None, modes=0o7777, one_device=True,
+                 unlock=0o500, own=0):
+        self._source, self._target = source, target
         self._skip = skip
         self._report = report
+        self._original = original
+        self._modes, self._one_device = modes, one_device
+        self._unlock, self._own = unlock, own
         self._links = Links()
         self._left_out = LeftOut()
         self._statuses = []  # of the directories that are being copied, to be set at the end
         self._copied = 0
         self._can_clone = True
         self._top = self._at = None
+        self.stage = None
 
-    def run(self):
-        with tree.naming(self._source):
-            fd = os.open(os.path.dirname(self._source), tree.LIST)
+    def run(self, folder, name, top):
+        self._top, self._at = top, os.dup(top)  # two descriptors here too, however deep it is
         try:
-            with tree.naming(self._target):
-                self._top = os.open(self._target, tree.LIST)
-            self._at = os.dup(self._top)  # two descriptors here too, however deep it is
-            files.each_directory(fd, os.path.basename(self._source), self._visit, self._leave,
-                                 self._failed, unlock=True)
+            files.each_directory(folder, name, self._visit, self._leave, self._failed,
+                                 unlock=self._unlock)
         finally:
-            for opened in (fd, self._at, self._top):
-                if opened is not None:
-                    os.close(opened)
+            os.close(self._at)
+        return self._left_out
+
+    def run_one(self, folder, name, top, status):
+        self._top = self._at = top
+        self._copy(folder, name, b"", status)
         return self._left_out
 
     def _failed(self, error, names):
@@ -56,17 +99,20 @@ class _Copying(object):
 
     def _visit(self, fd, names):
         below = b"".join(name + b"/" for name in names[1:])
+        status = os.fstat(fd)
+        if self.stage is not None and os.path.samestat(status, self.stage):
+            raise Refused("cannot copy %s into itself" % tree.shown(self._source))
         if below:
             with tree.naming(os.path.join(self._target, below)):
                 os.mkdir(names[-1], 0o700, dir_fd=self._at)
                 self._move(names[-1])
-        self._statuses.append(os.fstat(fd))
+        self._statuses.append(status)
         directories = []
         for name, status in entries(fd, os.path.join(self._source, below)):
             if not below and name in self._skip:
                 continue
             if stat.S_ISDIR(status.st_mode):
-                if status.st_dev == self._statuses[0].st_dev:
+                if not self._one_device or status.st_dev == self._statuses[0].st_dev:
                     directories.append(name)
             else:
                 self._copy(fd, name, below + name, status)
@@ -75,7 +121,7 @@ class _Copying(object):
     def _leave(self, fd, names):
         status = self._statuses.pop()
         with tree.naming(os.path.join(self._target, *names[1:])):
-            os.fchmod(self._at, stat.S_IMODE(status.st_mode))
+            os.fchmod(self._at, status.st_mode & self._modes | self._own)
             os.utime(self._at, ns=(status.st_mtime_ns, status.st_mtime_ns))
             if len(names) > 1:
                 self._move(b"..")
@@ -88,20 +134,20 @@ class _Copying(object):
     def _copy(self, fd, name, path, status):
         mode = status.st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISFIFO(mode)):
-            self._left_out.add(path)
+            self._left_out.add(path or name)
             return
         first = self._links.first(status, path)
         if first is not None and self._link(first, name):
             return
         if stat.S_ISREG(mode):
-            with tree.naming(os.path.join(self._source, path)):
+            with tree.naming(_below(self._source, path)):
                 source = open_to_read(name, fd, status)
             try:
                 self._copy_file(source, name, path)
             finally:
                 os.close(source)
             return
-        with tree.naming(os.path.join(self._target, path)):
+        with tree.naming(_below(self._target, path)):
             if stat.S_ISLNK(mode):
                 os.symlink(os.readlink(name, dir_fd=fd), name, dir_fd=self._at)
             else:
@@ -118,24 +164,30 @@ class _Copying(object):
 
     def _copy_file(self, source, name, path):
         status = os.fstat(source)
-        with tree.naming(os.path.join(self._target, path)):
+        with tree.naming(_below(self._target, path)):
             target = os.open(name, tree.CREATE, 0o600, dir_fd=self._at)
             try:
-                if not self._clone(source, target):
+                data = self._original(path) if self._original is not None else None
+                if data is not None:
+                    self._write(target, data, 0)
+                elif not self._clone(source, target):
                     for offset, data in pieces(source, regions(source, status)
                                                or [(0, status.st_size)]):
-                        view = memoryview(data)
-                        while view:
-                            count = os.pwrite(target, view, offset)
-                            view, offset = view[count:], offset + count
-                        self._tell(len(data))
+                        self._write(target, data, offset)
                     os.ftruncate(target, status.st_size)
                 else:
                     self._tell(status.st_size)
-                os.fchmod(target, stat.S_IMODE(status.st_mode))
+                os.fchmod(target, status.st_mode & self._modes)
                 os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
             finally:
                 os.close(target)
+
+    def _write(self, target, data, offset):
+        view = memoryview(data)
+        while view:
+            count = os.pwrite(target, view, offset)
+            view, offset = view[count:], offset + count
+        self._tell(len(data))
 
     def _clone(self, source, target):
         """Let the two share their data; False where the file system cannot."""
@@ -151,3 +203,7 @@ class _Copying(object):
         self._copied += count
         if self._report is not None:
             self._report(self._copied)
+
+
+def _below(top, path):
+    return os.path.join(top, path) if path else top

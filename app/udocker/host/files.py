@@ -121,7 +121,7 @@ def remove_at(fd, name, path):
             if error.errno != errno.ENOENT:
                 failures.add(error, names)
 
-    each_directory(fd, name, visit, leave, failures.add, unlock=True)
+    each_directory(fd, name, visit, leave, failures.add, unlock=0o700)
     failures.raise_any()
 
 
@@ -161,7 +161,16 @@ def tree_size(path):
     What cannot be read is not counted, nor are other file systems mounted below.
     """
     with naming(path):
-        top = os.lstat(raw(path))
+        fd, name = _open_parent(raw(path))
+        try:
+            return size_at(fd, name)
+        finally:
+            os.close(fd)
+
+
+def size_at(fd, name):
+    """As ``tree_size``, of ``name`` in the directory ``fd``; OSError."""
+    top = os.stat(name, dir_fd=fd, follow_symlinks=False)
     if not stat.S_ISDIR(top.st_mode):
         return top.st_blocks * 512
     blocks, seen = [top.st_blocks], set()
@@ -182,12 +191,7 @@ def tree_size(path):
                 below.append(name)
         return below
 
-    with naming(path):
-        fd, name = _open_parent(raw(path))
-        try:
-            each_directory(fd, name, visit)
-        finally:
-            os.close(fd)
+    each_directory(fd, name, visit)
     return blocks[0] * 512  # stat(2): st_blocks counts 512 bytes whatever the file system
 
 
@@ -220,13 +224,13 @@ class _Failures(object):
                         % (shown(where), os.strerror(error.errno).lower(), more)) from error
 
 
-def each_directory(fd, name, visit, leave=None, failed=None, unlock=False):
+def each_directory(fd, name, visit, leave=None, failed=None, unlock=0):
     """Go through directory ``name`` in ``fd``, depth first, with two descriptors however deep.
 
     visit(fd, names) sees to what is in a directory and returns the directories in it to go to;
     leave(fd of the one above, names) comes after all of these. failed(error, names) is told what
     could not be entered. names is the way as a list, beginning with ``name``.
-    unlock: make directories of ours accessible first.
+    unlock (int): what to add first to the mode of directories of ours that lack some of it.
     """
     fd = os.dup(fd)
     try:
@@ -290,9 +294,9 @@ def _open_to_list(name, parent, unlock):
         fd = os.open(name, WALK, dir_fd=parent)
         try:
             mode = os.fstat(fd).st_mode
-            if mode & 0o700 != 0o700:
+            if mode & unlock != unlock:
                 try:
-                    os.chmod("/proc/self/fd/%d" % fd, stat.S_IMODE(mode) | 0o700)
+                    os.chmod("/proc/self/fd/%d" % fd, stat.S_IMODE(mode) | unlock)
                 except OSError:
                     pass  # not ours, or no /proc: what this prevents will be said
         finally:

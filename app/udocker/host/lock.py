@@ -14,6 +14,7 @@ import os
 import time
 
 from udocker.errors import HostError, Refused
+from udocker.host.processes import Process, process
 from udocker.host.tree import host_error, raw, shown
 
 #: Seconds to wait for a lock before giving up: what it protects takes a fraction of one.
@@ -188,52 +189,13 @@ def _nonce():
 
 def _identity():
     """Return who we are: host, its boot, pid namespace, pid, start of the process, a nonce."""
-    pid = os.getpid()
-    return b" ".join([os.fsencode(os.uname().nodename.replace(" ", "_")) or b"?"] + _machine()
-                     + [b"%d" % pid, _started(pid) or b"?", _nonce()])
-
-
-def _machine():
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as opened:
-            boot = opened.read(100).strip()
-    except OSError:
-        boot = b"?"
-    try:
-        namespace = os.fsencode(os.readlink("/proc/self/ns/pid"))
-    except OSError:
-        namespace = b"?"
-    return [boot or b"?", namespace or b"?"]
-
-
-def _started(pid):
-    """Return when process ``pid`` started (bytes, proc(5): starttime), None if that is not to be
-    seen, "ended" for one that is only still there because nobody asked for its status."""
-    try:
-        with open("/proc/%d/stat" % pid, "rb") as opened:
-            fields = opened.read(4096).rpartition(b")")[2].split()
-            return b"ended" if fields[0] in (b"Z", b"X") else fields[19]
-    except (OSError, IndexError):
-        return None
+    one = process(os.getpid())
+    return os.fsencode("%s %s %s %d %s " % one) + _nonce()
 
 
 def _is_alive(holder):
     """Tell whether the process ``holder`` runs: True, False, or None where we cannot know."""
-    fields = holder.split(b" ")
-    mine = _identity().split(b" ")
-    if len(fields) != _FIELDS or fields[0] != mine[0]:
+    fields = os.fsdecode(holder).split(" ")
+    if len(fields) != _FIELDS or not fields[3].isdigit():
         return None
-    if b"?" in (fields[1], mine[1]) or not fields[3].isdigit():
-        return None
-    if fields[1] != mine[1]:
-        return False  # that host was started again since
-    if fields[2] != mine[2] or mine[4] == b"?":
-        return None
-    try:
-        os.kill(int(fields[3]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # somebody else's
-    started = _started(int(fields[3]))
-    return started is None or (started != b"ended" and fields[4] in (started, b"?"))
+    return Process(fields[0], fields[1], fields[2], int(fields[3]), fields[4]).is_alive

@@ -64,7 +64,7 @@ def _make_accessible(path):
     with tree.naming(path):
         parent = os.open(os.path.dirname(path), tree.WALK)
         try:
-            files.each_directory(parent, os.path.basename(path), visit, failed=failed, unlock=True)
+            files.each_directory(parent, os.path.basename(path), visit, failed=failed, unlock=0o700)
         finally:
             os.close(parent)
     return found
@@ -169,4 +169,4 @@ def _chown_tree(path):
         return below
 
     parent = os.open(os.path.dirname(path), tree.WALK)
-    files.each_directory(parent, os.path.basename(path), visit, unlock=True)
+    files.each_directory(parent, os.path.basename(path), visit, unlock=0o700)

@@ -1,6 +1,6 @@
 """Write a tar stream, in GNU's format: every reader of layers takes it, and names are bytes in it.
 
-Format: the GNU tar manual, "Basic Tar Format" and "Storing Sparse Files". Nobody owns the members
+Format: the GNU tar manual, "Basic Tar Format" and "Storing Sparse Files", version 1.0. Nobody owns the members
 (uid and gid 0, without names): on disk everything belongs to whoever runs udocker, which is root
 inside, and of no interest elsewhere. The same members give the same bytes.
 """
@@ -10,10 +10,8 @@ import struct
 from udocker.host.tar import BLOCK, DIRECTORY, FILE, HARD_LINK
 
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
-_SPARSE_HEADER = struct.Struct("41s96ss12s5x")  # what of GNU's sparse header stands in the prefix
-_GNU = b"ustar  \0"
+_GNU, _PAX = b"ustar  \0", b"ustar\00000"
 _LONG_NAME = b"././@LongLink"
-_IN_HEADER, _IN_BLOCK = 4, 21
 #: tar(1) pads its output to records of 20 blocks, and some readers of tapes want them.
 _RECORD = 20 * BLOCK
 
@@ -34,26 +32,31 @@ class Writer(object):
         if kind == DIRECTORY and not name.endswith(b"/"):
             name += b"/"
         for long_kind, text in ((b"K", target), (b"L", name)):
-            if len(text) > 100:
+            if len(text) > 100 and regions is None:
                 data = text + b"\0"
                 self.write(_block(_LONG_NAME, long_kind, 0o644, 0, len(data), b""))
                 self.write(data)
                 self.pad()
         if regions is None:
             self.write(_block(name, kind, mode, mtime, size, target))
-            return
-        stored = sum(length for _, length in regions)
-        # an empty region at the end tells where the file ends
-        entries = [_number(number, 12) for region in regions + [(size, 0)] for number in region]
-        pairs = [b"".join(entries[at:at + 2]) for at in range(0, len(entries), 2)]
-        first, pairs = pairs[:_IN_HEADER], pairs[_IN_HEADER:]
-        sparse = _SPARSE_HEADER.pack(b"", b"".join(first), b"\1" if pairs else b"\0",
-                                     _number(size, 12))
-        self.write(_block(name, b"S", mode, mtime, stored, b"", sparse))
-        while pairs:
-            some, pairs = pairs[:_IN_BLOCK], pairs[_IN_BLOCK:]
-            self.write((b"".join(some).ljust(_IN_BLOCK * 24, b"\0")
-                        + (b"\1" if pairs else b"\0")).ljust(BLOCK, b"\0"))
+        else:
+            self._add_sparse(name, mode, mtime, size, regions)
+
+    def _add_sparse(self, name, mode, mtime, size, regions):
+        # pax's version 1.0 is for readers a file like any other; docker and podman know no type S
+        numbers = [number for region in regions + [(size, 0)] for number in region]
+        table = b"".join(b"%d\n" % number for number in [len(numbers) // 2] + numbers)
+        table += bytes(-len(table) % BLOCK)
+        records = b"".join(_record(key, value) for key, value in (
+            (b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.name", name),
+            (b"GNU.sparse.realsize", b"%d" % size)))
+        self.write(_block(b"././@PaxHeader", b"x", 0o644, 0, len(records), b"", _PAX))
+        self.write(records)
+        self.pad()
+        stored = len(table) + sum(length for _, length in regions)
+        self.write(_block(b"GNUSparseFile.0/" + name.rpartition(b"/")[2][:80], FILE, mode, mtime, stored,
+                          b"", _PAX))
+        self.write(table)
 
     def write(self, data):
         """Write ``data`` (bytes or memoryview), content of the member that was begun."""
@@ -76,12 +79,21 @@ class Writer(object):
         self.write(bytes(-self.written % _RECORD))
 
 
-def _block(name, kind, mode, mtime, size, target, sparse=b""):
+def _block(name, kind, mode, mtime, size, target, magic=_GNU):
     fields = [name[:100], _number(mode, 8), _number(0, 8), _number(0, 8),
               _number(size if kind != HARD_LINK else 0, 12), _number(mtime, 12), b" " * 8, kind,
-              target[:100], _GNU, b"", b"", b"", b"", sparse]
+              target[:100], magic, b"", b"", b"", b"", b""]
     fields[6] = b"%06o\0 " % sum(_HEADER.pack(*fields))
     return _HEADER.pack(*fields)
+
+
+def _record(key, value):
+    """A record of a pax header; its length counts the digits that tell it."""
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest)
+    while len(b"%d" % length) + len(rest) != length:
+        length = len(b"%d" % length) + len(rest)
+    return b"%d" % length + rest
 
 
 def _number(value, length):

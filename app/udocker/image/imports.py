@@ -8,12 +8,13 @@ import time
 from collections import namedtuple
 
 from udocker.errors import AlreadyExists, CorruptData
-from udocker.host import tree
+from udocker.host import files, tree
 from udocker.host.compress import Blob
 from udocker.host.content import check_layer
 from udocker.host.layer import apply_layer
 from udocker.model.oci import DOCKER_CONFIG, DOCKER_MANIFEST, parse_document
 from udocker.model.reference import quoted
+from udocker.store.containers import NOT_COPIED
 
 #: Media types of the compressions that layers of an image may have; others are undone.
 _TYPES = ((b"\x1f\x8b", "application/vnd.docker.image.rootfs.diff.tar.gzip"),
@@ -81,8 +82,8 @@ def import_container(containers, source, name, warn, report=None):
             if not os.path.isdir(path + "/ROOT"):
                 raise CorruptData("no archive of a container: it has no ROOT",
                                   "without --clone it is imported as a root file system")
-            if os.path.isfile(path + "/PROTECT"):
-                os.unlink(path + "/PROTECT")
+            for entry in NOT_COPIED:
+                files.remove_tree(os.path.join(os.fsencode(path), entry))
             os.chmod(path, 0o755)
     return containers.make(name, fill)
 

@@ -108,7 +108,7 @@ class Loader(object):
 
     def _store_oci(self, archive, manifest):
         for descriptor in (manifest.config,) + manifest.layers:
-            if self._images.has_blob(descriptor):
+            if self._images.claim_blob(descriptor):
                 continue
             digest, size = self._add(archive, _blob_name(descriptor.digest))
             if digest != descriptor.digest or size != descriptor.size:

@@ -1,6 +1,6 @@
 """From a registry to the store."""
 
-from udocker.errors import CorruptData, NoSuchPlatform, NotFound
+from udocker.errors import CorruptData, NoSuchPlatform
 from udocker.host import files
 from udocker.model.oci import parse_config
 from udocker.registry.parallel import Stop, each
@@ -28,9 +28,10 @@ class Puller(object):
         Blobs that are here are not fetched. Each new one has a temporary name of its own until
         its size and digest were checked, and the image appears when all of them have.
         """
-        repository, manifest = self._resolve(registry, reference, platform)
+        repository, manifest = registry.first(reference, lambda path: registry.resolve(
+            path, reference.digest or reference.tag, platform).manifest)
         wanted = {str(blob.digest): blob for blob in (manifest.config,) + manifest.layers}
-        missing = [blob for blob in wanted.values() if not self._images.has_blob(blob)]
+        missing = [blob for blob in wanted.values() if not self._images.claim_blob(blob)]
         self._download(registry, repository, missing)
         self._check_platform(manifest, platform, is_asked)
         try:
@@ -42,26 +43,6 @@ class Puller(object):
                                                   if not self._images.has_blob(blob)])
             with self._locked():
                 return self._images.put_image(reference, manifest)
-
-    def _resolve(self, registry, reference, platform):
-        """Return (path of the repository, Manifest)."""
-        endpoint = registry.endpoint
-        paths = [endpoint.path_of(reference)]
-        if not reference.registry and paths[0] != reference.repository and not endpoint.is_docker:
-            # --registry: a mirror of Docker Hub has library/, a registry of one's own has not
-            paths.append(reference.repository)
-        for path in paths[:-1]:
-            try:
-                return path, self._manifest(registry, path, reference, platform)
-            except NoSuchPlatform:
-                raise
-            except NotFound:
-                continue
-        return paths[-1], self._manifest(registry, paths[-1], reference, platform)
-
-    @staticmethod
-    def _manifest(registry, path, reference, platform):
-        return registry.resolve(path, reference.digest or reference.tag, platform).manifest
 
     def _check_platform(self, manifest, platform, is_asked):
         """An image that is in no index says what it is for in its configuration only."""

@@ -33,8 +33,8 @@ _AS_OCI = {DOCKER_MANIFEST: OCI_MANIFEST,
            _GZIP: "application/vnd.oci.image.layer.v1.tar+gzip"}
 
 #: A blob to write: digest (Digest), size (int), and where it is: path (str), or data (bytes).
-_Blob = namedtuple("_Blob", "digest size path data")
-#: An image to write: names (list of str), manifest (Manifest), blobs (list of _Blob).
+Blob = namedtuple("Blob", "digest size path data")
+#: An image to write: names (list of str), manifest (Manifest), blobs (list of Blob).
 _Wanted = namedtuple("_Wanted", "names manifest blobs")
 
 
@@ -66,7 +66,7 @@ def _collect(images):
     """Return the _Wanted; several names of one image come together, as docker has it."""
     found = {}
     for image in images:
-        manifest, blobs = _version_2(image)
+        manifest, blobs = as_version_2(image)
         if manifest.media_type == DOCKER_MANIFEST:
             manifest = _as_oci(manifest)
         blobs.append(_blob_of(manifest.raw))
@@ -77,12 +77,15 @@ def _collect(images):
     return list(found.values())
 
 
-def _version_2(image):
-    """Return (Manifest, list of _Blob) of ``image``, made up for one of version 1."""
+def as_version_2(image):
+    """Return (Manifest, list of Blob) of ``image`` (StoredImage), made up for one of version 1.
+
+    What is made up depends on nothing but the image's layers and configuration.
+    """
     layers = image.layers()
     if not image.is_version_1:
         manifest = image.manifest()
-        return manifest, [_Blob(one.digest, one.size, image.blob_path(one.digest), None)
+        return manifest, [Blob(one.digest, one.size, image.blob_path(one.digest), None)
                           for one in (manifest.config,) + manifest.layers]
     blobs, diff_ids, media_types = [], [], []
     for layer in layers:
@@ -93,7 +96,7 @@ def _version_2(image):
                 content = check_layer(file)
             except UdockerError as error:
                 raise type(error)("%s: %s" % (quoted(layer.path), error.message), error.hint)
-        blobs.append(_Blob(content.digest, content.size, layer.path, None))
+        blobs.append(Blob(content.digest, content.size, layer.path, None))
         diff_ids.append(str(content.diff_id))
     raw = image.config_raw()
     document = loads(raw)
@@ -165,7 +168,7 @@ def _copy(writer, blob, report):
 
 
 def _blob_of(data):
-    return _Blob(Digest("sha256", hashlib.sha256(data).hexdigest()), len(data), None, data)
+    return Blob(Digest("sha256", hashlib.sha256(data).hexdigest()), len(data), None, data)
 
 
 def _folder_of(digest):

@@ -49,3 +49,20 @@ def _loads_with_library(text):
         return json.loads(text, parse_constant=_Context.parse_constant)
     except RecursionError:
         raise ValueError("JSON nested too deeply")
+
+
+def dumps(value):
+    """Return ``value`` (dicts with str keys, lists, tuples, str, numbers, bool, None) as one line of
+    JSON (str, ASCII only)."""
+    try:
+        from _json import encode_basestring_ascii, make_encoder
+        encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False,
+                              False)
+        return "".join(encode(value, 0))
+    except Exception:  # as above: another Python, a changed interface, or nothing for JSON
+        import json
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _refuse(value):
+    raise TypeError("not for JSON: %r" % (value,))

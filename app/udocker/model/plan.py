@@ -6,7 +6,7 @@ from udocker.model.reference import printable
 
 
 class Launch(namedtuple("Launch", "instance bundle root program argv env cwd binds identity hostname "
-                                  "kernel ports tty emulator settings")):
+                                  "kernel ports tty emulator settings any_port isolation")):
     """A process in a container, before any engine has a say.
 
     instance (str: a name that no other run has), bundle (str: the container's directory),
@@ -14,16 +14,23 @@ class Launch(namedtuple("Launch", "instance bundle root program argv env cwd bin
     in the container), argv (tuple of str: its name and arguments), env (tuple of (str, str)), cwd (str), binds (tuple of Bind,
     in order), identity (Identity), hostname (str), kernel (str: release to tell, or ""),
     ports (tuple of Port), tty (bool: a terminal on both ends), emulator (str: host path of what
-    plays the processor that the program is for, "" for none), settings (EngineSettings).
+    plays the processor that the program is for, "" for none), settings (EngineSettings),
+    any_port (bool: what listens gets a port that is free), isolation (Isolation).
     """
 
     __slots__ = ()
 
 
+#: What only an engine with namespaces can do: tmpfs (tuple of Tmpfs), read_only (bool: the root file
+#: system), shm_size (int: bytes of /dev/shm, 0 for what the engine thinks right), network (str:
+#: "none" for one without connections).
+Isolation = namedtuple("Isolation", "tmpfs read_only shm_size network")
+
 #: What an engine needs to know of us: tmp and state (str: directories for its temporary files and
-#: for what it keeps while containers run), kill_on_exit and link2symlink (bool), environ (dict: the
-#: host's environment).
-EngineSettings = namedtuple("EngineSettings", "tmp state kill_on_exit link2symlink environ")
+#: for what it keeps while containers run), kill_on_exit, link2symlink and no_seccomp (bool),
+#: substitutes (tuple of str: PROGRAM=SUBSTITUTE), environ (dict: the host's environment).
+EngineSettings = namedtuple("EngineSettings",
+                            "tmp state kill_on_exit link2symlink no_seccomp substitutes environ")
 
 
 class Identity(namedtuple("Identity", "uid gid name home shell passwd group host_uid host_gid")):
@@ -41,14 +48,17 @@ class Identity(namedtuple("Identity", "uid gid name home shell passwd group host
 
 
 class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program argv env "
-                                                "directory files binds mountpoints cpus warnings reasons")):
+                                                "directory files binds mountpoints cpus limits scratch "
+                                                "warnings reasons launch needs_keeper")):
     """What will be executed, and why.
 
     program (str: what runs inside), argv (tuple of str: on the host), env (tuple of (str, str): the
     engine's own), directory (str: of the host, to start in; "" for ours), files (tuple of
     PlannedFile), binds (tuple of Bind), mountpoints (tuple of (str, bool): paths to be made in the
     root file system, is it a directory), cpus (tuple of int: the processors to run on, empty for
-    all), warnings (tuple of str), reasons (tuple of (str, str): what was decided, why).
+    all), limits (tuple of Limit), scratch (tuple of str: directories of the host that are made before
+    and removed afterwards), warnings (tuple of str), reasons (tuple of (str, str): what was decided,
+    why), launch (Launch: what the engine was asked for), needs_keeper (bool: see Engine).
     """
 
     __slots__ = ()
@@ -63,7 +73,11 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
                       for file in self.files],
             "binds": [{"source": bind.source, "target": bind.target, "read_only": bind.read_only}
                       for bind in self.binds],
-            "mountpoints": [path for path, _ in self.mountpoints], "cpus": list(self.cpus), "warnings": list(self.warnings),
+            "mountpoints": [path for path, _ in self.mountpoints], "cpus": list(self.cpus),
+            "scratch": list(self.scratch),
+            "limits": [{"name": limit.name, "soft": limit.soft, "hard": limit.hard}
+                       for limit in self.limits],
+            "warnings": list(self.warnings),
             "reasons": [{"what": what, "why": why} for what, why in self.reasons],
         }
 
@@ -72,15 +86,17 @@ class ExecutionPlan(namedtuple("ExecutionPlan", "engine mode container program a
         lines = ["engine     %s (mode %s)" % (self.engine, self.mode),
                  "container  %s" % self.container]
         lines += ["argv       %s" % printable(word) for word in self.argv]
-        lines += ["env        %s=%s" % (key, printable(value)) for key, value in self.env]
+        lines += ["env        %s=%s" % (printable(key), printable(value)) for key, value in self.env]
         lines += ["bind       %s -> %s%s" % (printable(bind.source), printable(bind.target),
                                              " (read-only)" if bind.read_only else "")
                   for bind in self.binds]
         lines += ["mountpoint %s" % printable(path) for path, _ in self.mountpoints]
         lines += ["file       %s (%d bytes)" % (file.name, len(file.content))
                   for file in self.files]
+        lines += ["scratch    %s" % printable(path) for path in self.scratch]
+        lines += ["limit      %s=%d:%d" % limit for limit in self.limits]
         lines += ["warning    %s" % printable(warning) for warning in self.warnings]
-        lines += ["because    %s: %s" % (what, printable(why)) for what, why in self.reasons]
+        lines += ["because    %s: %s" % (printable(what), printable(why)) for what, why in self.reasons]
         return "\n".join(lines)
 
 

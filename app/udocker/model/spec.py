@@ -23,6 +23,9 @@ class Bind(namedtuple("Bind", "source target read_only")):
             flags = parts.pop().split(",")
         if not 1 <= len(parts) <= 2:
             raise InvalidValue("invalid volume %s" % quoted(text), _BIND_HINT)
+        if parts[0] and "/" not in parts[0] and parts[-1].startswith("/"):
+            raise InvalidValue("invalid volume %s: there are no named volumes" % quoted(text),
+                               NO_NAMED_VOLUMES)
         unknown = [flag for flag in flags if flag not in _BIND_FLAGS]
         if unknown:
             raise InvalidValue("invalid volume %s: unknown option %s"
@@ -37,6 +40,8 @@ class Bind(namedtuple("Bind", "source target read_only")):
         return cls(_stripped(source), absolute(target, "volume"), "ro" in flags)
 
 
+#: docker would make one; a directory of one's own does the same, and is where one sees it.
+NO_NAMED_VOLUMES = "make a directory, and write its path: -v $PWD/data:/path"
 _BIND_HINT = "write it as /host/path[:/container/path[:ro]]"
 #: docker-run(1), --volume; all but ro are about mount propagation and labels, which need root.
 _BIND_FLAGS = frozenset(["ro", "rw", "z", "Z", "consistent", "cached", "delegated", "nocopy",
@@ -81,7 +86,8 @@ class UserSpec(namedtuple("UserSpec", "user group")):
 class ContainerSpec(namedtuple("ContainerSpec",
                                "argv env binds no_binds user workdir entrypoint ports "
                                "hostname mode sysdirs bind_home host_auth container_auth "
-                               "host_env metadata cpus kernel")):
+                               "host_env metadata cpus kernel devices tmpfs read_only shm_size "
+                               "network any_port limits resolver gpus")):
     """What the user asked of a run, apart from which container it is.
 
     argv (tuple of str): the command, empty for the image's.
@@ -89,10 +95,57 @@ class ContainerSpec(namedtuple("ContainerSpec",
     binds (tuple of Bind), no_binds (tuple of str: default binds to leave out).
     user (UserSpec or None), workdir (str), entrypoint (tuple of str, or None for the image's).
     ports (tuple of Port), hostname (str), mode (str: P1 ..., auto, or "").
-    The rest are bool, but for cpus and kernel (str).
+    cpus, kernel (str), devices (tuple of Bind), tmpfs (tuple of Tmpfs), shm_size (int: bytes, 0 for
+    ours), network (str: "", or "none"), limits (tuple of Limit), resolver (Resolver or None),
+    gpus (str: what --gpus says).
+    The rest are bool; any_port: what listens gets a port that is free, whichever it asks for.
     """
 
     __slots__ = ()
+
+    def to_object(self, host_env):
+        """Return it as a dict for JSON, with the values that ``host_env`` (dict) has where it is to
+        be copied from. What --hostenv passes is not in it: that is no business of a file."""
+        env = tuple((key, host_env.get(key, "") if value is None else value)
+                    for key, value in self.env)
+        return dict(self._replace(env=env)._asdict())
+
+    def updated(self, document):
+        """Return this with what ``document`` (dict, from ``to_object``) has of it; InvalidValue."""
+        fields, nested = {}, _nested()
+        try:
+            for name, value in document.items():
+                value = _frozen(value)
+                if name in nested and value is not None:
+                    value = nested[name](value)
+                if name in self._fields:
+                    fields[name] = value
+        except (TypeError, ValueError):
+            raise InvalidValue("what is written down of a run is damaged", "'udocker run' it again")
+        return self._replace(**fields)
+
+
+def _frozen(value):
+    """Return ``value`` with tuples in place of the lists that JSON has for both."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _nested():
+    """Return the fields of ContainerSpec that are more than texts: how each is made of tuples."""
+    from udocker.model.limits import Limit
+    from udocker.model.mounts import Tmpfs
+    from udocker.model.resolver import Resolver
+
+    def many(kind):
+        return lambda items: tuple(kind(*item) for item in items)
+
+    return {"env": many(lambda key, value: (key, value)), "binds": many(Bind), "ports": many(Port),
+            "devices": many(Bind), "tmpfs": many(Tmpfs), "limits": many(Limit),
+            "user": lambda item: UserSpec(*item), "resolver": lambda item: Resolver(*item)}
+
+
+ContainerSpec.__new__.__defaults__ = ((), (), False, 0, "", False, (), None,
+                                      "")
 
 
 def absolute(path, what):
@@ -112,18 +165,18 @@ def _stripped(path):
 
 
 def _port(text, whole):
-    if text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536:
+    if text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536:
         return int(text)
     raise InvalidValue("invalid port %s: %s is not a port number" % (quoted(whole), quoted(text)))
 
 
 def _name_or_id(text, whole):
-    if text.isdigit():
-        number = int(text)
+    if text.isdecimal():
+        number = int(text) if len(text) < 20 else MAX_ID + 1
         if number > MAX_ID:
             raise InvalidValue("invalid user %s: id too large" % quoted(whole))
         return number
     # the characters that useradd(8) takes; none of them can break a line of passwd(5)
-    if not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
+    if text.startswith(("-", ".")) or not text.replace("-", "_").replace(".", "_").rstrip("$").isidentifier():
         raise InvalidValue("invalid user %s" % quoted(whole), "write it as name or uid[:gid]")
     return text

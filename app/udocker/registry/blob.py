@@ -199,6 +199,6 @@ def _content_range(value):
     unit, _, rest = value.strip().partition(" ")
     span, _, total = rest.partition("/")
     start = span.partition("-")[0].strip()
-    if unit.lower() != "bytes" or not start.isdigit():
+    if unit.lower() != "bytes" or not start.isdecimal():
         return None, None
-    return int(start), int(total) if total.strip().isdigit() else None
+    return int(start), int(total) if total.strip().isdecimal() else None

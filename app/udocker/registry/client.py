@@ -5,17 +5,14 @@ Specification: OCI distribution 1.1; docker's registry API v2, which it grew out
 
 from collections import namedtuple
 
-from udocker.errors import (CorruptData, DigestMismatch, HostError, InvalidValue, NotFound,
+from udocker.errors import (CorruptData, DigestMismatch, HostError, NoSuchPlatform, NotFound,
                             RegistryError, SizeMismatch)
-from udocker.model.jsontext import loads
 from udocker.model.oci import (DOCKER_LIST, DOCKER_MANIFEST, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST,
                                Index, parse_document)
 from udocker.model.reference import Digest, printable, quoted
-from udocker.registry.auth import Authenticator
+from udocker.registry.auth import pulling
 from udocker.registry.blob import BlobDownload
-from udocker.registry.endpoint import origin, split_host
-from udocker.registry.failures import (ConnectionFailed, StorageRefused, denied, message_of,
-                                      refusal)
+from udocker.registry.session import Session
 
 ACCEPT = ", ".join([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST])
 
@@ -23,10 +20,6 @@ ACCEPT = ", ".join([OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST])
 MAX_INDEX_DEPTH = 1
 #: Tags asked for at a time: what distribution gives at most.
 TAGS_PAGE = 1000
-#: Pages of tags: more than a million tags is a server that never ends.
-MAX_TAG_PAGES = 1000
-
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-/")
 
 
 class Found(namedtuple("Found", "document digest")):
@@ -53,9 +46,22 @@ class Registry(object):
 
     def __init__(self, transport, endpoint, credentials=None):
         self.endpoint = endpoint
-        self._transport = transport
-        self._auth = Authenticator(transport, endpoint, credentials)
-        self._base = ""
+        self.session = Session(transport, endpoint, credentials)
+
+    def first(self, reference, look):
+        """Return (path, ``look(path)``) for the first path at which ``reference`` is.
+
+        look (callable of str): raises NotFound where it is not.
+        """
+        paths = self.endpoint.paths_of(reference)
+        for path in paths[:-1]:
+            try:
+                return path, look(path)
+            except NoSuchPlatform:
+                raise
+            except NotFound:
+                continue
+        return paths[-1], look(paths[-1])
 
     def manifest(self, repository, reference, stop=None):
         """Return the Found for ``reference``, a tag (str) or a Digest.
@@ -138,9 +144,9 @@ class Registry(object):
                                     "ask for an image that holds all of its layers")
 
         def pause(seconds):
-            self._transport.pause(seconds, stop)
+            self.session.transport.pause(seconds, stop)
 
-        BlobDownload(ask, descriptor, sink, pause, self._transport.retries, progress).run()
+        BlobDownload(ask, descriptor, sink, pause, self.session.transport.retries, progress).run()
 
     def read_blob(self, repository, descriptor, limit=MAX_DOCUMENT, stop=None):
         """Return the verified bytes of a small blob, such as an image's configuration."""
@@ -155,93 +161,24 @@ class Registry(object):
     def tags(self, repository, stop=None):
         """Return every tag of ``repository`` (list of str), in the registry's order."""
         what = "repository %s" % repository
-        path = "tags/list?n=%d" % TAGS_PAGE
-        tags, seen = [], set()
-        while path not in seen:
-            seen.add(path)
-            if len(seen) > MAX_TAG_PAGES:
-                break
-            response, raw = self._read(repository, path, {}, MAX_DOCUMENT, what, stop)
+        url = self.session.url_in(repository, "tags/list?n=%d" % TAGS_PAGE)
+        tags = []
+        for page in self.session.pages(pulling(repository), url, what, stop):
             try:
-                page = loads(raw)["tags"]
-                tags += [tag for tag in page or () if isinstance(tag, str)]  # null: none left
-            except (ValueError, KeyError, TypeError):
+                # null: none left
+                tags += [tag for tag in page["tags"] or () if isinstance(tag, str)]
+            except (KeyError, TypeError):
                 raise CorruptData("the tags of %s on %s are not a list"
                                   % (repository, self.endpoint.name))
-            path = self._next_page(repository, path, response.headers.get("Link", ""))
-            if not path:
-                return tags
-        raise CorruptData("the tags of %s on %s have no end" % (repository, self.endpoint.name))
-
-    def _next_page(self, repository, path, link):
-        """The path of the page that a ``Link`` header (RFC 8288) calls next; "" for none."""
-        from urllib.parse import urljoin
-        target, _, parameters = link.partition(">")
-        if 'rel="next"' not in parameters.replace(" ", "") and "rel=next" not in parameters:
-            return ""
-        base = self._url(repository, "")
-        url = urljoin(self._url(repository, path), target.strip().lstrip("<"))
-        if not url.startswith(base):
-            # a token goes with the request, so a list does not get to say where to
-            raise RegistryError("%s continues its list of tags elsewhere" % self.endpoint.name)
-        return url[len(base):]
+        return tags
 
     def _read(self, repository, path, headers, limit, what, stop):
-        return self._transport.read(lambda: self._ask(repository, path, headers, what, stop),
-                                    limit, what, stop)
+        return self.session.read(pulling(repository), self.session.url_in(repository, path), what,
+                                 limit, headers, stop)
 
     def _ask(self, repository, path, headers, what, stop, accepted=(200,), method="GET"):
-        """Return the Response for ``/v2/<repository>/<path>`` if its status is ``accepted``."""
-        if not repository or not _NAME_CHARACTERS.issuperset(repository) or ".." in repository:
-            raise InvalidValue("invalid repository %s" % quoted(repository),
-                               "names in a registry are lower case")
-        url = self._url(repository, path)
-        here = origin(url)
-        authorization = self._auth.header(repository, stop)
-        for attempt in (1, 2):
-            asked = dict(headers, Authorization=authorization) if authorization else headers
-            response = self._transport.open(method, url, asked, stop=stop)
-            if response.status in accepted:
-                return response
-            with response:
-                if response.origin != here:
-                    raise self._storage_failure(response, what)
-                if response.status == 401 and attempt == 1:
-                    # once: a token that has just been made and is refused stays refused
-                    authorization = self._auth.answer(response, repository, authorization, stop)
-                    continue
-                if response.status in (401, 403):
-                    raise denied(what, self.endpoint.name, message_of(response),
-                                 logged_in=self._auth.has_login(repository))
-                raise refusal(response, what, self.endpoint.name, self._transport.clock())
-
-    def _storage_failure(self, response, what):
-        """What the target of a redirect said. Its challenge is not for us to answer."""
-        message = "%s keeps %s on %s, which answered status %d" % (
-            self.endpoint.name, what, response.origin[1], response.status)
-        if response.status in (401, 403):
-            # the signature in the redirect has run out: ask the registry for a new one
-            return StorageRefused(message, "try again")
-        return RegistryError(message, "try again later")
-
-    def _url(self, repository, path):
-        return "%s/v2/%s/%s" % (self._base or self._find_base(), repository, path)
-
-    def _find_base(self):
-        """Find out whether the registry speaks TLS, where it may do without (as docker does)."""
-        endpoint = self.endpoint
-        scheme = endpoint.scheme or "https"
-        if not endpoint.scheme and (endpoint.is_loopback
-                                    or self._transport.is_insecure(*split_host(endpoint.host))):
-            try:
-                probe = "https://%s%s/v2/" % (endpoint.host, endpoint.prefix)
-                self._transport.open("GET", probe, attempts=1).discard()
-            except ConnectionFailed as error:
-                if error.distrusted:
-                    raise  # it does speak TLS, and proved to be someone else
-                scheme = "http"
-        self._base = "%s://%s%s" % (scheme, endpoint.host, endpoint.prefix)
-        return self._base
+        return self.session.ask(pulling(repository), method, self.session.url_in(repository, path),
+                                what, headers, accepted, stop)
 
     def _verified(self, raw, reference, response, what):
         """Return the Digest of ``raw``, after it was compared with all that is claimed."""

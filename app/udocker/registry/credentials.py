@@ -8,12 +8,15 @@ import os
 from collections import namedtuple
 
 from udocker.errors import HostError
+from udocker.host.files import write_atomic
 from udocker.model.jsontext import loads
 from udocker.model.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from udocker.registry.helper import HELPER_TIMEOUT, ask_helper
 
 #: Under which docker keeps Docker Hub.
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+#: docker's mark, in the place of a user name, for an identity token.
+TOKEN_USER = "<token>"
 #: Bytes of a file of credentials; a home full of them stays far below.
 MAX_AUTH_FILE = 1024 * 1024
 
@@ -39,15 +42,24 @@ class Credential(namedtuple("Credential", "username password identity_token")):
 Credential.__new__.__defaults__ = ("", "", "")
 
 
-class AuthFile(namedtuple("AuthFile", "path flat")):
-    """One file of credentials. flat (bool): registries stand at the top, not under ``auths``."""
+class AuthFile(namedtuple("AuthFile", "path flat is_private")):
+    """One file of credentials.
+
+    flat (bool): registries stand at the top, not under ``auths``. is_private (bool): as 1.3.x has
+    it, the file counts only if it belongs to the user, and nobody else may read or write it.
+    """
 
     __slots__ = ()
 
-    def load(self):
-        """Return the document (dict), {} where there is no file; HostError if it is unreadable."""
+    def load(self, is_trusted=False):
+        """Return the document (dict), {} where there is no file; HostError if it is unreadable.
+
+        is_trusted (bool): whoever may read a private file, what is in it is only to be forgotten.
+        """
         try:
             with open(self.path, "rb") as stream:
+                if self.is_private and not is_trusted:
+                    self._require_private(os.fstat(stream.fileno()))
                 raw = stream.read(MAX_AUTH_FILE + 1)
         except (FileNotFoundError, NotADirectoryError):
             return {}
@@ -64,33 +76,53 @@ class AuthFile(namedtuple("AuthFile", "path flat")):
             raise HostError("cannot read credentials in %s: not a JSON object" % self.path)
         return document
 
+    def _require_private(self, status):
+        if status.st_uid != os.geteuid():
+            raise HostError("ignoring the logins in %s: the file belongs to somebody else"
+                            % self.path)
+        if status.st_mode & 0o077:
+            raise HostError("ignoring the logins in %s: others may read it; 'chmod 600' changes that"
+                            % self.path)
+
+    def _entries(self, document):
+        entries = document if self.flat else document.setdefault("auths", {})
+        if not isinstance(entries, dict):
+            raise HostError("cannot change the logins in %s: its 'auths' are not an object"
+                            % self.path)
+        return entries
+
     def save(self, host, credential):
-        """Keep ``credential`` for ``host``; whatever else the file says stays in it."""
+        """Keep ``credential`` for ``host`` (None: that there is one, in a helper).
+
+        Whatever else the file says stays in it.
+        """
         document = self.load()
-        entries = document if self.flat else _section(document, "auths")
+        entries = self._entries(document)
         key = _spelling(entries, host)
         entry = entries.get(key)
         entry = dict(entry) if isinstance(entry, dict) else {"email": ""} if self.flat else {}
         for name in ("auth", "identitytoken", "username", "password"):
             entry.pop(name, None)
-        if credential.identity_token:
+        if credential is not None and credential.identity_token:
             entry["identitytoken"] = credential.identity_token
-        entry["auth"] = _encode("%s:%s" % (credential.username, credential.password))
+        if credential is not None:
+            entry["auth"] = _encode("%s:%s" % (credential.username, credential.password))
         entries[key] = entry
-        if not self.flat:
-            document["auths"] = entries
         _replace(self.path, document)
 
     def remove(self, host=None):
         """Forget ``host`` (None: every registry); return whether there was something to forget."""
-        document = self.load()
-        entries = document if self.flat else _section(document, "auths")
+        document = self.load(is_trusted=True)
+        entries = self._entries(document)
         doomed = [key for key in entries if host is None or normal_key(key) == normal_key(host)]
         for key in doomed:
             del entries[key]
         if doomed:
             _replace(self.path, document)
         return bool(doomed)
+
+
+AuthFile.__new__.__defaults__ = (False, False)
 
 
 def auth_files(environ, authfile="", keystore=""):
@@ -102,13 +134,13 @@ def auth_files(environ, authfile="", keystore=""):
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     docker = environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
     runtime = environ.get("XDG_RUNTIME_DIR")
-    files = [AuthFile(authfile, False), AuthFile(environ.get("REGISTRY_AUTH_FILE", ""), False)]
+    files = [AuthFile(authfile), AuthFile(environ.get("REGISTRY_AUTH_FILE", ""))]
     if runtime:
-        files.append(AuthFile(os.path.join(runtime, "containers", "auth.json"), False))
-    files += [AuthFile(os.path.join(config, "containers", "auth.json"), False),
-              AuthFile(os.path.join(docker, "config.json"), False),
+        files.append(AuthFile(os.path.join(runtime, "containers", "auth.json")))
+    files += [AuthFile(os.path.join(config, "containers", "auth.json")),
+              AuthFile(os.path.join(docker, "config.json")),
               AuthFile(os.path.join(home, ".dockercfg"), True),
-              AuthFile(keystore, True)]
+              AuthFile(keystore, True, True)]
     return tuple(entry for entry in files if entry.path)
 
 
@@ -144,25 +176,32 @@ class Credentials(object):
         return _best(document, host, repository)
 
     def _from_config(self, document, host, repository):
-        helpers = _section(document, "credHelpers")
+        helpers = section(document, "credHelpers")
         for key in helpers:
             if normal_key(key) == normal_key(host):
                 # a helper for this registry is there instead of a password (containers-auth.json)
                 return self._ask(helpers[key], host)
-        found = _best(_section(document, "auths"), host, repository)
+        found = _best(section(document, "auths"), host, repository)
         if found is None and document.get("credsStore"):
             found = self._ask(document["credsStore"], host)
         return found
 
     def _ask(self, name, host):
-        server = DOCKER_HUB_KEY if normal_key(host) == DOCKER_HUB else host
-        answer = ask_helper(name, server, self._environ, self._warn, self._helper_timeout)
-        if answer is None:
-            return None
-        username, secret = answer
-        if username == "<token>":  # docker's mark for an identity token
-            return Credential("", "", secret)
-        return Credential(username, secret)
+        return ask_for(name, host, self._environ, self._warn, self._helper_timeout)
+
+
+def ask_for(name, host, environ, warn, timeout=HELPER_TIMEOUT):
+    """Return the Credential that the helper ``name`` has for ``host`` (str); None for none."""
+    answer = ask_helper(name, server_of(host), environ, warn, timeout)
+    if answer is None:
+        return None
+    username, secret = answer
+    return Credential("", "", secret) if username == TOKEN_USER else Credential(username, secret)
+
+
+def server_of(host):
+    """Return what credential helpers call the registry ``host`` (str)."""
+    return DOCKER_HUB_KEY if normal_key(host) == DOCKER_HUB else host
 
 
 def normal_key(key):
@@ -216,12 +255,13 @@ def _spelling(entries, host):
     for key in entries:
         if normal_key(key) == normal_key(host):
             return key
-    return DOCKER_HUB_KEY if normal_key(host) == DOCKER_HUB else host
+    return server_of(host)
 
 
-def _section(document, name):
-    section = document.get(name)
-    return section if isinstance(section, dict) else {}
+def section(document, name):
+    """Return the object (dict) ``name`` of a file of credentials; {} where there is none."""
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _encode(text):
@@ -241,22 +281,11 @@ def _decode(text):
 def _replace(path, document):
     """Write ``document`` in the place of ``path``: all of it or nothing, and for the user only."""
     import json
-    import tempfile
     path = os.path.realpath(path)  # a link into somebody's dotfiles stays a link
-    folder = os.path.dirname(path)
-    temporary = None
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".auth-", dir=folder)  # mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=4)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(temporary, path)
-        temporary = None
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_atomic(path, (json.dumps(document, indent=4) + "\n").encode("ascii"), 0o600)
     except OSError as error:
         raise HostError("cannot write credentials to %s: %s" % (path, error.strerror))
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
+    except HostError as error:
+        raise HostError("cannot write credentials: " + error.message, error.hint)

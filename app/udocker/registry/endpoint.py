@@ -43,7 +43,7 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
             scheme, rest = "", text.strip()
         if "@" in rest.partition("/")[0]:
             raise InvalidValue("invalid registry: it holds a user name or a password",
-                               "credentials are read from ~/.docker/config.json")
+                               "'udocker login' asks for them")
         host, _, path = rest.partition("/")
         path = "/".join(part for part in path.split("/") if part)
         for ending in ("v1", "v2"):  # as 1.3.x and docker write the address of a registry
@@ -94,6 +94,14 @@ class Endpoint(namedtuple("Endpoint", "host scheme prefix is_hub")):
         if self.is_hub and "/" not in path:
             return "library/" + path
         return path
+
+    def paths_of(self, reference):
+        """Return the paths (list of str) at which ``reference`` may stand, the likeliest first."""
+        paths = [self.path_of(reference)]
+        if not reference.registry and paths[0] != reference.repository and not self.is_docker:
+            # --registry: a mirror of Docker Hub has library/, a registry of one's own has not
+            paths.append(reference.repository)
+        return paths
 
 
 def origin(url):

@@ -2,7 +2,7 @@
 
 from udocker.errors import AuthenticationError, NotFound, RegistryError, UdockerError
 from udocker.model.jsontext import loads
-from udocker.model.reference import printable
+from udocker.model.reference import DOCKER_HUB, printable
 from udocker.registry.retry import retry_after, spell_seconds
 
 #: Bytes of an error body that are read: what a registry has to say fits, and it may be hostile.
@@ -10,8 +10,10 @@ MAX_ERROR_BODY = 64 * 1024
 #: Characters of a registry's own words that are shown.
 MAX_SHOWN = 300
 
-#: How to log in: this program has no command for it yet, and reads what others wrote.
-LOGIN_HINT = " with docker or podman, whose credentials are read"
+#: Why a registry says no to what is well formed.
+_REASONS = {405: "it may be read-only, or hold copies of another registry only",
+            413: "it takes nothing as large as this, or a proxy before it does not",
+            507: "there is no room for it in the registry"}
 
 
 class ConnectionFailed(RegistryError):
@@ -94,19 +96,32 @@ def refusal(response, what, name, now):
         seconds = retry_after(response.headers.get("Retry-After"), now)
         when = "in " + spell_seconds(seconds) if seconds else "later"
         return RegistryError("%s says: too many requests%s" % (name, tail),
-                             "try again %s, or log in%s" % (when, LOGIN_HINT))
-    if status >= 500:
+                             "try again %s, or log in: %s" % (when, login_command(name)))
+    if status >= 500 and status not in _REASONS:
         return RegistryError("%s failed with status %d for %s%s" % (name, status, what, tail),
                              "this is the registry's own trouble; try again later")
-    return RegistryError("%s answered status %d for %s%s" % (name, status, what, tail))
+    return RegistryError("%s answered status %d for %s%s" % (name, status, what, tail),
+                         _REASONS.get(status))
 
 
-def denied(what, name, said="", logged_in=False):
-    """Return the AuthenticationError for ``what`` on the registry ``name``."""
-    hint = ("this account may not read it, or it does not exist" if logged_in else
-            "it does not exist, or it needs a login" + LOGIN_HINT)
-    return AuthenticationError("access to %s on %s is denied%s"
-                               % (what, name, ": " + said if said else ""), hint)
+def denied(what, name, said="", logged_in=False, verb="read"):
+    """Return the AuthenticationError for ``what`` on the registry ``name``.
+
+    logged_in (bool): there is a login, which does not help; verb (str): what was to be done,
+    "read" or "write to" it, or "log in".
+    """
+    tail = ": " + said if said else ""
+    if verb == "log in":
+        return AuthenticationError("%s does not accept this login%s" % (name, tail),
+                                   "nothing was stored; are user name and password right?")
+    hint = ("this account may not %s it, or it does not exist" % verb if logged_in else
+            "it does not exist, or it needs a login: " + login_command(name))
+    return AuthenticationError("access to %s on %s is denied%s" % (what, name, tail), hint)
+
+
+def login_command(name):
+    """Return what to type to log in to the registry ``name`` (str)."""
+    return "'udocker login%s'" % ("" if name == DOCKER_HUB else " " + printable(name))
 
 
 def message_of(response):
@@ -128,6 +143,8 @@ def message_of(response):
         text = document.get(key)
         if isinstance(text, str) and text.strip():
             text = text.strip()
+            for secret in response.secrets:  # some repeat what they were sent
+                text = text.replace(secret, "***")
             return printable(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "...")
     return ""
 

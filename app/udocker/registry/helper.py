@@ -1,4 +1,4 @@
-"""Asking a ``docker-credential-*`` program (docker-credential-helpers, "get")."""
+"""Talking to a ``docker-credential-*`` program (docker-credential-helpers, "get", "store", "erase")."""
 
 import os
 
@@ -8,7 +8,8 @@ from udocker.model.reference import quoted
 #: Seconds for a helper to answer: one that waits for a keyring nobody can unlock on a compute
 #: node must not hold up a pull of a public image.
 HELPER_TIMEOUT = 10
-#: Bytes of an answer: a token of a cloud has 2 or 3 KB.
+#: Bytes of an answer, and of a question, which has to fit into a pipe (pipe(7)): a token of a cloud
+#: has 2 or 3 KB.
 MAX_ANSWER = 64 * 1024
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -20,7 +21,7 @@ def ask_helper(name, server, environ, warn, timeout=HELPER_TIMEOUT):
     The question goes in by stdin and the answer comes by stdout, so neither is in any argv. What
     a failing helper prints is not repeated: it may be the secret. ``warn`` is told of failures.
     """
-    if not isinstance(name, str) or not name or not _NAME_CHARACTERS.issuperset(name):
+    if not _is_name(name):
         warn("ignoring a credential helper with an invalid name")
         return None
     program = "docker-credential-" + name
@@ -46,6 +47,32 @@ def ask_helper(name, server, environ, warn, timeout=HELPER_TIMEOUT):
         warn("the credential helper %s answered what is no credential" % program)
         return None
     return username, secret
+
+
+def tell_helper(name, action, message, environ, timeout=HELPER_TIMEOUT):
+    """Let the helper ``name`` do ``action`` (``store`` or ``erase``); return what went wrong, or "".
+
+    message: a dict (``ServerURL``, ``Username``, ``Secret``) or a str (the server), for its stdin.
+    """
+    import json
+    if not _is_name(name):
+        return "the credential helper in the file of logins has an invalid name"
+    program = "docker-credential-" + name
+    question = (json.dumps(message, ensure_ascii=False) if isinstance(message, dict)
+                else message + "\n").encode("utf-8")
+    if len(question) > MAX_ANSWER:
+        return "the login is too long for the credential helper %s" % program
+    try:
+        status, _ = _run([program, action], question, environ, timeout)
+    except OSError as error:
+        return "cannot run the credential helper %s: %s" % (program, error.strerror)
+    if status is None:
+        return "the credential helper %s did not end in %g s" % (program, timeout)
+    return "the credential helper %s failed with status %d" % (program, status) if status else ""
+
+
+def _is_name(name):
+    return isinstance(name, str) and bool(name) and _NAME_CHARACTERS.issuperset(name)
 
 
 def _run(argv, question, environ, timeout):

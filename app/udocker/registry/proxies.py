@@ -43,7 +43,7 @@ def excluded(host, port, no_proxy):
                 return True
             continue
         name, colon, entry_port = entry.rpartition(":")
-        if colon and entry_port.isdigit() and name.count(":") == 0:
+        if colon and entry_port.isdecimal() and name.count(":") == 0:
             if int(entry_port) != port:
                 continue
         else:

@@ -15,15 +15,17 @@ MAX_DRAINED = 64 * 1024
 class Response(object):
     """An answer whose body is still on the wire.
 
-    status (int), headers (case does not matter), origin ((scheme, host, port) of who answered).
+    status (int), headers (case does not matter), origin ((scheme, host, port) of who answered),
+    url (str): what was asked in the end, after redirects; secrets (tuple of str): what was sent with
+    that and must not be shown.
     """
 
-    def __init__(self, raw, where, stop=None):
+    def __init__(self, raw, url, where, secrets=(), stop=None):
         self._raw = raw
         self._stop = stop or Stop()
         self.status = raw.status
         self.headers = raw.headers
-        self.origin = where
+        self.url, self.origin, self.secrets = url, where, secrets
 
     def read(self, amount):
         """Return the next bytes, at most ``amount`` and fewer only at the end; b"" at the end.
@@ -69,7 +71,7 @@ class Response(object):
     def length(self):
         """Bytes of the body as the server announces them; None where it does not."""
         value = self.headers.get("Content-Length", "")
-        return int(value) if value.isdigit() and len(value) < 20 else None
+        return int(value) if value.isdecimal() and len(value) < 20 else None
 
     @property
     def is_chunked(self):

@@ -47,7 +47,7 @@ def retry_after(value, now):
     It is a number or a date (RFC 9110, section 10.2.3); ``now`` is seconds since the epoch.
     """
     value = (value or "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return int(value[:9])  # past 30 years the digits stop to matter
     if not value:
         return None

@@ -32,6 +32,7 @@ USER_AGENT = "udocker/" + __version__
 MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset([301, 302, 303, 307, 308])
+_KEEP_METHOD = frozenset([307, 308])  # RFC 9110, sections 15.4.8 and 15.4.9
 _SECRET_HEADERS = frozenset(["authorization", "cookie", "proxy-authorization"])
 
 
@@ -67,23 +68,28 @@ class Transport(object):
         """Whether the user called ``host`` (``name`` or ``name:port``) insecure."""
         return host in self._insecure or (port and "%s:%d" % (host, port) in self._insecure)
 
-    def open(self, method, url, headers=None, body=None, stop=None, attempts=None):
+    def open(self, method, url, headers=None, body=None, stop=None, attempts=None, patience=None):
         """Return the Response to a request, after its redirects.
 
         Any status may come back; GET and HEAD are tried again first where that may help, at most
-        ``attempts`` times in all (None: as ``retries`` has it).
+        ``attempts`` times in all (None: as ``retries`` has it). Others are when it says so.
+        body: bytes, or a function without arguments that returns an iterable of bytes, called for
+        each attempt; ``headers`` then tell their length. patience: seconds to wait for the answer,
+        where that may take longer than others.
         ConnectionFailed, RegistryError (redirects, a Retry-After too long), Stopped.
         The caller closes the response.
         """
         headers = dict(headers or {})
         here = origin(url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._persist(method, url, here, headers, body, stop, attempts)
+            response = self._persist(method, url, here, headers, body, stop, attempts, patience)
             target = response.headers.get("Location")
-            if response.status not in _REDIRECTS or not target or method not in ("GET", "HEAD"):
+            followed = _REDIRECTS if method in ("GET", "HEAD") else _KEEP_METHOD
+            if response.status not in followed or not target:
                 return response
             response.discard()
-            url, there = self._redirected(url, here, target)
+            url = self.resolve(url, target)
+            there = origin(url)
             if there != here:
                 # for good: a redirect back must not find them again in a stranger's request
                 headers = {name: value for name, value in headers.items()
@@ -109,6 +115,26 @@ class Transport(object):
                         raise
             self.pause(self.retries.delay(attempt), stop)
 
+    def resolve(self, url, target):
+        """Return the URL that ``target`` (str), in the answer to a request of ``url``, sends us to.
+
+        RegistryError where that is none, or one that anyone on the way could change.
+        """
+        from urllib.parse import urljoin
+        here = origin(url)
+        try:
+            target = urljoin(url, target)
+            there = origin(target)
+        except (InvalidValue, ValueError) as error:
+            raise RegistryError("%s redirects to where we do not go: %s"
+                                % (printable(here[1]), getattr(error, "message", "malformed URL")))
+        if here[0] == "https" and there[0] == "http" and not self.is_insecure(here[1], here[2]):
+            raise RegistryError("%s redirects from https to http (%s)"
+                                % (printable(here[1]), printable(there[1])),
+                                "anyone on the way could read and change what comes; "
+                                "ask the registry's administrators")
+        return target
+
     def pause(self, seconds, stop=None):
         """Wait; Stopped when ``stop`` comes before the time is over."""
         if self._sleep is not None:
@@ -127,22 +153,7 @@ class Transport(object):
         for pool in pools:
             pool.clear()
 
-    def _redirected(self, url, here, target):
-        from urllib.parse import urljoin
-        try:
-            target = urljoin(url, target)
-            there = origin(target)
-        except (InvalidValue, ValueError) as error:
-            raise RegistryError("%s redirects to where we do not go: %s"
-                                % (printable(here[1]), getattr(error, "message", "malformed URL")))
-        if here[0] == "https" and there[0] == "http" and not self.is_insecure(here[1], here[2]):
-            raise RegistryError("%s redirects from https to http (%s)"
-                                % (printable(here[1]), printable(there[1])),
-                                "anyone on the way could read and change what comes; "
-                                "ask the registry's administrators")
-        return target, there
-
-    def _persist(self, method, url, here, headers, body, stop, attempts):
+    def _persist(self, method, url, here, headers, body, stop, attempts, patience):
         """One hop, tried again where a second try does no harm and may help."""
         if attempts is None:
             attempts = self.retries.attempts if method in ("GET", "HEAD") else 1
@@ -150,7 +161,7 @@ class Transport(object):
         while True:
             attempt += 1
             try:
-                response = self._exchange(method, url, here, headers, body, stop)
+                response = self._exchange(method, url, here, headers, body, stop, patience)
             except ConnectionFailed as error:
                 if not error.transient or attempt >= attempts:
                     raise
@@ -164,7 +175,7 @@ class Transport(object):
                 response.discard()
             self.pause(max(wait or 0, self.retries.delay(attempt)), stop)
 
-    def _exchange(self, method, url, here, headers, body, stop):
+    def _exchange(self, method, url, here, headers, body, stop, patience):
         """One request on the wire, one Response."""
         if stop is not None and stop.is_set():
             raise Stopped("stopped")
@@ -174,18 +185,22 @@ class Transport(object):
         proxy = self._proxies.for_origin(scheme, host, port)
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         sent.update(headers)
+        timeouts = self._timeouts
+        if callable(body):
+            # to urllib3 sending is a part of connecting, and a server may let us wait meanwhile
+            body, timeouts = body(), timeouts._replace(connect=max(timeouts))
         try:
             raw = self._pool(proxy, here).urlopen(
                 method, url, body=body, headers=sent, redirect=False, retries=False,
                 preload_content=False, decode_content=False,
-                timeout=Timeout(connect=self._timeouts.connect, read=self._timeouts.read))
+                timeout=Timeout(connect=timeouts.connect, read=patience or timeouts.read))
         except (HTTPError, OSError, ValueError) as error:
             name = "%s:%d" % (host, port)
             failure = connection_failure(error, name, _host_of(proxy))
             self._tell("%s %s: %s", method, url, failure.message)
             raise failure from None  # the text of the cause holds whole URLs
         self._tell("%s %s: %d", method, url, raw.status)
-        return Response(raw, here, stop)
+        return Response(raw, url, here, _secrets_in(sent, body), stop)
 
     def _pool(self, proxy, here):
         """The connections that share a proxy and a policy for certificates.
@@ -219,6 +234,20 @@ class Transport(object):
         if self._debug is not None:
             # the query of a redirect is a signature: whoever has it can read the blob
             self._debug(printable(line % (method, url.partition("?")[0], result)))
+
+
+def _secrets_in(headers, body):
+    """What of a request must not be shown: the token or password, and as it is spelled in Basic."""
+    from binascii import Error, a2b_base64
+    secrets = [headers.get("Authorization", "").partition(" ")[2]]
+    try:
+        secrets.append(a2b_base64(secrets[0]).decode("utf-8").partition(":")[2])
+    except (Error, ValueError):
+        pass  # it is a token
+    if isinstance(body, bytes) and b"refresh_token=" in body:
+        from urllib.parse import parse_qs
+        secrets += parse_qs(body.decode("ascii"))["refresh_token"]
+    return tuple(secret for secret in secrets if secret)
 
 
 def _manager(proxy, settings):

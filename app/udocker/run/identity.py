@@ -59,7 +59,7 @@ def parse_passwd(data):
     """Return the Accounts in ``data`` (bytes), skipping lines that are none."""
     accounts = []
     for fields in _lines(data):
-        if len(fields) >= 7 and fields[2].isdigit() and fields[3].isdigit():
+        if len(fields) >= 7 and _is_id(fields[2]) and _is_id(fields[3]):
             accounts.append(Account(fields[0], int(fields[2]), int(fields[3]), fields[5] or "/",
                                     fields[6] or DEFAULT_SHELL))
     return accounts
@@ -68,7 +68,11 @@ def parse_passwd(data):
 def parse_group(data):
     """Return the Groups in ``data`` (bytes), skipping lines that are none."""
     return [Group(fields[0], int(fields[2])) for fields in _lines(data)
-            if len(fields) >= 3 and fields[2].isdigit()]
+            if len(fields) >= 3 and _is_id(fields[2])]
+
+
+def _is_id(text):
+    return text.isdecimal() and len(text) <= 10  # digits of a number with 32 bits
 
 
 def _lines(data):

@@ -3,15 +3,14 @@
 ``make_plan`` is pure but for looks at files through the view that it is given.
 """
 
-import os
 import posixpath
 
-from udocker.errors import CommandNotExecutable, CommandNotFound, HostError, InvalidValue, NotFound
-from udocker.host.facts import ALSO_RUNS, BINFMT, qemu_name
-from udocker.model.plan import EngineSettings, ExecutionPlan, Launch, PlannedFile
+from udocker.errors import HostError, InvalidValue, NotFound
+from udocker.model.plan import EngineSettings, ExecutionPlan, Isolation, Launch, PlannedFile
 from udocker.model.reference import quoted
 from udocker.model.spec import Bind, UserSpec
 from udocker.run import identity
+from udocker.run.program import find_command, find_emulator, loadable
 from udocker.run.view import covering
 
 #: Bytes of a passwd or group file: sites with 100,000 accounts have about 10 MB.
@@ -20,9 +19,6 @@ PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 #: Variables that steer an engine or us; an image has no business setting them.
 _ENGINE_VARIABLES = ("PROOT_", "UDOCKER_", "FAKECHROOT_")
-_FALLBACK_SHELL = "/bin/sh"
-#: Scripts whose interpreter is a script, and so on: execve(2) stops there too.
-MAX_INTERPRETERS = 5
 
 
 def make_plan(spec, config, container, view, facts, choice, settings, host_env, state, tty):
@@ -45,25 +41,49 @@ def make_plan(spec, config, container, view, facts, choice, settings, host_env, 
     who, files, auth_binds = _identity(spec, config, container, view, facts,
                                        choice.mode, reasons)
     binds += auth_binds
+    tmpfs, scratch = spec.tmpfs, ()
+    if not choice.mode.startswith("R"):  # without namespaces a directory has to do
+        tmpfs, scratch = (), scratch_binds(spec.tmpfs, state, facts.pid)
+        binds += scratch
+    named_files, named_binds = _resolver_files(spec, container, view, reasons)
+    files += named_files
+    binds = tuple(bind for bind in binds if bind.target not in
+                  [named.target for named in named_binds]) + named_binds
     env = _environment(spec, config, who, container, facts, choice.mode, settings, host_env,
                        warnings)
+    mountpoints = _mountpoints(binds, spec.tmpfs, view)
     cwd = _workdir(spec, config, env, view, binds, reasons)
-    argv, program = _command(spec, config, settings, env, cwd, view, binds, warnings)
-    emulator = _emulator(program, config, binds, view, facts, choice.mode, host_env)
+    if covering(cwd, binds) is None and cwd not in [path for path, _ in mountpoints] \
+            and view.kind(cwd, binds) is None:
+        mountpoints += ((cwd, True),)
+    argv, program = find_command(spec, config, settings, env, cwd, view, binds, warnings)
+    emulator = find_emulator(program, config, binds, view, facts, choice.mode, host_env)
     if choice.mode.startswith("F"):
-        program, argv = _loadable(program, argv, view, binds, choice.mode)
+        program, argv = loadable(program, argv, view, binds, choice.mode)
     launch = Launch("%s-%d" % (container.id[:13], facts.pid), container.path, container.root,
                     program, argv, env, cwd, binds, who,
-                    spec.hostname or ("" if choice.mode.startswith("P") else facts.hostname),
+                    spec.hostname or ("" if choice.mode[0] in "PF" else facts.hostname),
                     _kernel(spec, facts), spec.ports, tty, emulator,
                     EngineSettings(host_env.get("PROOT_TMP_DIR") or settings.tmpdir, state,
                                    settings.proot_killonexit, settings.proot_link2symlink,
-                                   host_env))
+                                   settings.proot_noseccomp, settings.fakechroot_cmd_subst,
+                                   host_env),
+                    spec.any_port,
+                    Isolation(tmpfs, spec.read_only, spec.shm_size, spec.network))
     engine = choice.engine.plan(launch, choice.mode)
     return ExecutionPlan(choice.engine.name, choice.mode, container.id, argv[0], engine.argv,
                          engine.env, engine.directory, tuple(files) + engine.files, binds,
-                         _mountpoints(binds, view), _cpus(spec.cpus),
-                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons)
+                         mountpoints, _cpus(spec.cpus), spec.limits,
+                         tuple(bind.source for bind in scratch),
+                         tuple(warnings) + engine.warnings, tuple(reasons) + engine.reasons,
+                         launch, choice.engine.needs_keeper)
+
+
+def scratch_binds(tmpfs, state, pid):
+    """Return the Binds of directories in ``state`` (str) that play ``tmpfs`` (tuple of Tmpfs) for the
+    run that process ``pid`` (int or str) made."""
+    return tuple(Bind("%s/tmpfs-%d-%s" % (state, number, pid), mount.target, False)
+                 for number, mount in enumerate(tmpfs))
 
 
 def _binds(spec, view, facts, settings, warnings):
@@ -73,6 +93,9 @@ def _binds(spec, view, facts, settings, warnings):
     for bind in asked:
         if view.host_kind(bind.source) is None:
             raise NotFound("invalid host volume path: %s does not exist" % quoted(bind.source))
+    for device in spec.devices:
+        if view.host_kind(device.source) not in ("other", "directory"):
+            raise NotFound("invalid device: %s is no device of this machine" % quoted(device.source))
     targets = set(bind.target for bind in asked)
     system = [Bind(path, path, False) for path in settings.sysdirs_list
               if spec.sysdirs and path not in targets and view.host_kind(path) is not None]
@@ -82,13 +105,13 @@ def _binds(spec, view, facts, settings, warnings):
         if len(kept) == len(binds):
             warnings.append("--novol %s: there is no such volume" % left_out)
         binds = kept
-    return tuple(binds)
+    return tuple(binds) + spec.devices
 
 
 def _mountable(binds, spec, view, reasons):
     """Return those of ``binds`` that there is a place for where none can be made: the kernel mounts
     over what is there. InvalidValue if the user asked for one that is not."""
-    for path, _ in _mountpoints(binds, view):
+    for path, _ in _mountpoints(binds, (), view):
         if any(bind.target == path for bind in spec.binds):
             raise InvalidValue("invalid volume %s: the container has no such path, and its root file "
                                "system cannot be written" % quoted(path),
@@ -123,12 +146,9 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     files, binds = [], []
     for name, target, content in (("passwd", PASSWD, who.passwd), ("group", GROUP, who.group)):
         if content is not None:
-            # one file for each content, so that runs side by side never see each other's, and
-            # none has to be deleted afterwards
-            path = "%s/identity/%s-%d-%d-%08x" % (container.path, name, who.uid, who.gid,
-                                                  _checksum(content))
-            files.append(PlannedFile(name, content, path))
-            binds.append(Bind(path, target, False))
+            file = _kept_file(container, "%s-%d-%d" % (name, who.uid, who.gid), content)
+            files.append(file._replace(name=name))
+            binds.append(Bind(file.path, target, False))
             reasons.append((target, "a copy in which %s has the ids %d:%d"
                             % (who.name, who.uid, who.gid)))
         elif spec.host_auth:
@@ -136,9 +156,29 @@ def _identity(spec, config, container, view, facts, mode, reasons):
     return who, files, tuple(binds)
 
 
-def _checksum(content):
+def _resolver_files(spec, container, view, reasons):
+    """Return (PlannedFiles, Binds that show them) of --add-host and --dns."""
+    if spec.resolver is None:
+        return [], ()
+    from udocker.model.resolver import HOSTS, RESOLV
+    before = view.read(HOSTS, MAX_ACCOUNTS_FILE) or view.read_host(HOSTS)
+    files, binds = [], []
+    for target, content in sorted(spec.resolver.files(before, view.read_host(RESOLV)).items()):
+        files.append(_kept_file(container, posixpath.basename(target), content))
+        binds.append(Bind(files[-1].path, target, False))
+        reasons.append((target, "a copy with what --add-host or --dns says"))
+    return files, tuple(binds)
+
+
+def _kept_file(container, name, content):
+    """Return the PlannedFile ``name`` (str) beside the root file system of ``container``.
+
+    One for each content, so that runs side by side never see each other's, and none has to be
+    deleted afterwards.
+    """
     from binascii import crc32
-    return crc32(content) & 0xffffffff
+    path = "%s/identity/%s-%08x" % (container.path, name, crc32(content) & 0xffffffff)
+    return PlannedFile(name, content, path)
 
 
 def _environment(spec, config, who, container, facts, mode, settings, host_env, warnings):
@@ -175,7 +215,11 @@ def _workdir(spec, config, env, view, binds, reasons):
         if not asked.startswith("/"):
             asked = "/" + asked
         path = posixpath.normpath(asked)
-        if view.kind(path, binds) != "directory":
+        kind = "directory" if path in [mount.target for mount in spec.tmpfs] \
+            else view.kind(path, binds)
+        if kind is None and _can_be_made(path, view, binds):
+            reasons.append(("working directory " + path, "made, because it is not there"))
+        elif kind != "directory":
             raise NotFound("invalid working directory: %s is no directory in the container"
                            % quoted(asked), "make it, mount it with -v, or choose another with -w")
         return path
@@ -186,108 +230,25 @@ def _workdir(spec, config, env, view, binds, reasons):
     return "/"
 
 
-def _command(spec, config, settings, env, cwd, view, binds, warnings):
-    """Return (argv, path of the program in the container)."""
-    entrypoint = config.entrypoint if config is not None else ()
-    arguments = spec.argv
-    if spec.entrypoint is not None:
-        entrypoint = spec.entrypoint
-    elif not arguments and config is not None:
-        arguments = config.cmd
-    argv = tuple(entrypoint) + tuple(arguments)
-    path = dict(env)["PATH"]
-    if not argv:
-        argv = settings.cmd
-        if _kind_of_command(argv[0], path, cwd, view, binds)[0] is None:
-            argv = (_FALLBACK_SHELL,)
-        warnings.append("neither you nor the image say what to run: %s" % " ".join(argv))
-    kind, found = _kind_of_command(argv[0], path, cwd, view, binds)
-    if kind is None:
-        raise CommandNotFound("command not found or has no execute bit set: %s" % quoted(argv[0]),
-                              "looked in %s" % (path if "/" not in argv[0] else "the container"))
-    if kind != "executable":
-        raise CommandNotExecutable("cannot execute %s: %s" % (
-            quoted(found), "it is a directory" if kind == "directory" else "permission denied"))
-    return argv, found
+def _can_be_made(path, view, binds):
+    """Whether the directory ``path`` (str) can be made in the root file system, and be named."""
+    above = posixpath.dirname(path)
+    while view.kind(above, binds) is None:
+        above = posixpath.dirname(above)
+    # engines show paths that they cannot enter as they are, on somebody's terminal
+    return covering(path, binds) is None and view.kind(above, binds) == "directory" \
+        and path.isprintable()
 
 
-def _emulator(program, config, binds, view, facts, mode, host_env):
-    """Return the path of the emulator that ``program`` needs, "" if it needs none.
-
-    CommandNotExecutable if it is for a processor that is not here, and nothing plays its part.
-    """
-    there = view.architecture(program, binds)
-    if not there and config is not None and config.platform is not None:
-        there = config.platform.architecture  # a script: it is for whatever the image is for
-    if not there or there in ALSO_RUNS.get(facts.architecture, (facts.architecture,)):
-        return ""
-    name = qemu_name(there)
-    hint = "pull the image with --platform=linux/%s" % facts.architecture
-    if mode.startswith("P"):
-        for file_name in (name + "-static", name):  # the static one needs nothing of the image
-            for directory in host_env.get("PATH", "").split(":"):
-                path = posixpath.join(directory, file_name)
-                if path.startswith("/") and view.host_kind(path) == "executable":
-                    return path
-        hint += ", or have %s in PATH (Debian's package qemu-user-static)" % name
-    elif view.host_kind(BINFMT + name):
-        return ""  # the kernel starts the emulator by itself
-    else:
-        hint += ", or run it in mode P1 with %s in PATH" % name
-    raise CommandNotExecutable("cannot execute %s: it is for %s, and this machine is %s"
-                               % (quoted(program), there, facts.architecture), hint)
-
-
-def _loadable(program, argv, view, binds, mode):
-    """Return (program, argv) of what a dynamic loader is to load: no script, and nothing static.
-
-    program (str): with links resolved. CommandNotExecutable where there is no such thing.
-    """
-    for _ in range(MAX_INTERPRETERS):
-        real = view.real_path(program, binds)
-        start = view.read_start(real, binds)
-        if start[:4] == b"\x7fELF":
-            if not view.elf(real, binds).interpreter:
-                raise CommandNotExecutable(
-                    "cannot execute %s: it is statically linked, and mode %s reaches only what is "
-                    "dynamically linked" % (quoted(program), mode), "modes P1 and R1 can")
-            return real, argv
-        if start[:2] != b"#!":
-            return view.real_path(_FALLBACK_SHELL, binds), (_FALLBACK_SHELL, program) + argv[1:]
-        # execve(2): one word after the interpreter, blanks and all
-        words = os.fsdecode(start[2:].split(b"\n", 1)[0].strip()).split(None, 1)
-        if not words or view.kind(words[0], binds) != "executable":
-            raise CommandNotExecutable("cannot execute %s: there is no interpreter %s"
-                                       % (quoted(program), quoted(" ".join(words))))
-        argv = tuple(words) + (program,) + argv[1:]
-        program = words[0]
-    raise CommandNotExecutable("cannot execute %s: too many interpreters" % quoted(program))
-
-
-def _mountpoints(binds, view):
+def _mountpoints(binds, tmpfs, view):
     """Return (path, is it a directory) of the targets that the root file system lacks."""
-    missing = []
+    places = [mount.target for mount in tmpfs]
+    missing = [(place, True) for place in places if view.kind(place, ()) is None]
     for position, bind in enumerate(binds):
         others = binds[:position] + binds[position + 1:]
-        if view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
+        if bind.target not in places and view.kind(bind.target, ()) is None and covering(bind.target, others) is None:
             missing.append((bind.target, view.host_kind(bind.source) == "directory"))
     return tuple(missing)
-
-
-def _kind_of_command(name, path, cwd, view, binds):
-    """Return (kind, path) of the program ``name``, as execvp(3) would find it."""
-    if "/" in name:
-        found = posixpath.normpath(posixpath.join(cwd, name))
-        return view.kind(found, binds), found
-    best = (None, name)
-    for directory in path.split(":"):
-        found = posixpath.join(cwd, directory, name)
-        kind = view.kind(found, binds)
-        if kind == "executable":
-            return kind, found
-        if kind == "file" and best[0] is None:
-            best = (kind, found)
-    return best
 
 
 def _kernel(spec, facts):
@@ -298,13 +259,7 @@ def _kernel(spec, facts):
 
 
 def _cpus(text):
-    """Return the processors (tuple of int) in ``0-2,4``, as cpuset(7) writes lists."""
-    cpus = set()
-    for part in text.split(",") if text else ():
-        first, dash, last = part.partition("-")
-        last = last if dash else first
-        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) < 4096):
-            raise InvalidValue("invalid --cpuset-cpus %s" % quoted(text),
-                               "write it as 0-3 or 0,2")
-        cpus.update(range(int(first), int(last) + 1))
-    return tuple(sorted(cpus))
+    if not text:
+        return ()
+    from udocker.model.limits import parse_cpus
+    return parse_cpus(text)

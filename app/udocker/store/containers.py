@@ -16,6 +16,8 @@ from udocker.model.reference import quoted
 from udocker.store.debris import MAKING, REMOVING, sweep
 
 MAX_NAME_LENGTH = 255  # a name is one component of a path
+#: What is not the container, but what somebody does with it: names in its directory (bytes).
+NOT_COPIED = (b"PROTECT", b".runs")
 _ID_CHARACTERS = frozenset("0123456789abcdef-")
 
 
@@ -113,7 +115,9 @@ class ContainerStore(object):
         """Return the Container with the id, unique start of an id, or name ``text``; or NotFound."""
         container = self.lookup(text)
         if container is None:
-            raise NotFound("container %s not found" % quoted(text), "see 'udocker ps'")
+            # both phrases are looked for by programs that call us
+            raise NotFound("container %s not found: invalid container id or name" % quoted(text),
+                           "see 'udocker ps'")
         return container
 
     def lookup(self, text):

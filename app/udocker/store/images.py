@@ -10,11 +10,14 @@ import os
 
 from udocker.errors import AlreadyExists, CorruptData, NotFound, Refused, UdockerError
 from udocker.host import files, tree
-from udocker.model.reference import Digest, quoted
+from udocker.model.reference import DEFAULT_TAG, Digest, quoted
 from udocker.store.debris import PARTIAL, sweep
 from udocker.store.stored import StoredImage, names_in, read_document
 
 _CHUNK = 1 << 20
+#: Digits of an id without which it could as well be a name that was mistyped.
+MIN_ID_LENGTH = 3
+_HEX = frozenset("0123456789abcdef")
 
 
 class ImageStore(object):
@@ -29,9 +32,13 @@ class ImageStore(object):
         return sorted(self._walk(self._repos, ""))
 
     def find(self, reference):
-        """Return the StoredImage that ``reference`` (ImageReference) means, or NotFound."""
+        """Return the StoredImage that ``reference`` (ImageReference) means, by name or by id (see
+        with_id); or NotFound."""
         image = self.lookup(reference)
         if image is None:
+            same = self.with_id(reference)
+            if same:
+                return same[0]
             raise NotFound("image not found: %s" % quoted(str(reference)),
                            "'udocker pull %s' gets it" % str(reference))
         return image
@@ -44,6 +51,30 @@ class ImageStore(object):
                 return StoredImage(name, reference.version, path)
         return None
 
+    def with_id(self, reference):
+        """Return the StoredImages (list) whose id begins as ``reference`` (ImageReference) spells it.
+
+        ``sha256:<hex>`` or ``<hex>``, three digits or more: they are one image with several names.
+        Refused if they are several images.
+        """
+        start = reference.tag if reference.repository == "sha256" else \
+            reference.repository if reference.tag == DEFAULT_TAG else ""
+        if reference.registry or reference.digest or len(start) < MIN_ID_LENGTH \
+                or not _HEX.issuperset(start):
+            return []
+        found = {}
+        for image in self.list():
+            try:
+                identity = image.id().hex
+            except UdockerError:
+                continue  # a damaged image has no id
+            if identity.startswith(start):
+                found.setdefault(identity, []).append(image)
+        if len(found) > 1:
+            raise Refused("%s is the start of %d image ids" % (quoted(start), len(found)),
+                          "give more of it")
+        return found.popitem()[1] if found else []
+
     def has_blob(self, descriptor):
         """Whether the blob of ``descriptor`` is here with the right size.
 
@@ -53,6 +84,14 @@ class ImageStore(object):
             return os.path.getsize(self._blob_path(descriptor.digest)) == descriptor.size
         except OSError:
             return False
+
+    def claim_blob(self, descriptor):
+        """As ``has_blob``; and nobody takes the blob for one that was left behind, for a day."""
+        try:
+            os.utime(self._blob_path(descriptor.digest))
+        except OSError:
+            pass  # not there, or not ours
+        return self.has_blob(descriptor)
 
     def partial_path(self, digest):
         """Return a path that no other process uses, for the blob ``digest`` while it is written."""
@@ -76,30 +115,36 @@ class ImageStore(object):
 
         report: called, if given, with the bytes (int) stored so far.
         """
-        import hashlib
-        checksum = hashlib.sha256()
-        size = 0
+        def fill(file):
+            for chunk in iter(lambda: source.read(_CHUNK), b""):
+                file.write(chunk)
+                if report is not None:
+                    report(file.size)
+        return self.write_blob(fill)
+
+    def write_blob(self, fill):
+        """Store what the function ``fill`` writes to the binary file that it is given.
+
+        Returns (Digest, size in bytes).
+        """
         partial = self._partial("new")
         try:
             with tree.naming(self._layers), open(partial, "wb") as file:
-                for chunk in iter(lambda: source.read(_CHUNK), b""):
-                    checksum.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
-                    if report is not None:
-                        report(size)
-            digest = Digest("sha256", checksum.hexdigest())
+                hashed = _Hashed(file)
+                fill(hashed)
+            digest = Digest("sha256", hashed.checksum.hexdigest())
             self.publish_blob(partial, digest)
         except BaseException:
             files.remove_tree(partial)
             raise
-        return digest, size
+        return digest, hashed.size
 
     def link_blob(self, path, digest):
         """Let the verified file ``path`` (str) be the blob ``digest`` too; False if it cannot be."""
         partial = self.partial_path(digest)
         try:
             os.link(path, partial, follow_symlinks=False)
+            os.utime(partial)  # now it is new here
         except OSError:
             return False
         try:
@@ -137,7 +182,7 @@ class ImageStore(object):
         self._require_replaceable(reference, manifest)
         path = os.path.join(self._repos, name, tag)
         digests = [str(d.digest) for d in (manifest.config,) + manifest.layers]
-        replaced = _targets(path)
+        replaced = targets(path)
         with tree.naming(path):
             os.makedirs(path, 0o755, exist_ok=True)
             for digest in digests:
@@ -204,7 +249,7 @@ class ImageStore(object):
             except UdockerError as error:
                 raise type(error)("image %s: %s" % (image, error.message),
                                   "'udocker rmi -f %s' deletes it all the same" % str(image))
-        blobs = _targets(image.path)
+        blobs = targets(image.path)
         with tree.naming(image.path):
             # without its TAG it is no image any more, whatever happens next
             os.unlink(image.path + "/TAG")
@@ -215,7 +260,7 @@ class ImageStore(object):
     def _discard_unused(self, names):
         kept = set()
         for image in self.list():
-            kept.update(_targets(image.path))
+            kept.update(targets(image.path))
         for name in set(names) - kept:
             path = os.path.join(self._layers, name)
             with tree.naming(path):
@@ -253,11 +298,24 @@ class ImageStore(object):
                     yield image
 
 
+class _Hashed(object):
+    """A file to write to that counts and hashes; checksum (a hash), size (int) so far."""
+
+    def __init__(self, file):
+        import hashlib
+        self.checksum, self.size, self._file = hashlib.sha256(), 0, file
+
+    def write(self, data):
+        self._file.write(data)
+        self.checksum.update(data)
+        self.size += len(data)
+
+
 def _is_tag_directory(path):
     return os.path.isfile(path + "/TAG")
 
 
-def _targets(path):
+def targets(path):
     """Return the names of the files in layers/ that the tag directory ``path`` refers to."""
     links = [os.path.join(path, name) for name in names_in(path)]
     return set(os.path.basename(os.readlink(link)) for link in links if os.path.islink(link))

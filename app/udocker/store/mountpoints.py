@@ -5,6 +5,7 @@ As udocker 1.3.x has it: ``.mountpoints/#a#b#c -> #a`` says that ``/a/b/c`` was 
 """
 
 import os
+import stat
 
 from udocker.errors import UdockerError
 from udocker.host import files, tree
@@ -34,18 +35,49 @@ def make(container, mountpoints):
                 pass
 
 
+def untouched(container, more=()):
+    """Return the paths (set of bytes, below the root) that were made, or are in ``more`` (sequence
+    of str, absolute), and that nobody has put anything into since."""
+    made = set(more)
+    for path, before in _remembered(os.path.join(container.path, DIRECTORY)):
+        while len(path) > len(before) and path.startswith(before):
+            made.add(path)
+            path = os.path.dirname(path)
+    found = set()
+    with tree.Root(container.root) as root:
+        for path in sorted(made, key=len, reverse=True):  # what is below goes first
+            if _is_bare(root, tree.raw(path), found):
+                found.add(tree.raw(path.lstrip("/")))
+    return found
+
+
+def _is_bare(root, path, found):
+    """Whether ``path`` (bytes) is an empty file, or a directory with nothing in it but ``found``."""
+    try:
+        fd, name = root.resolve(path, follow=False)
+    except UdockerError:
+        return False
+    try:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            return stat.S_ISREG(status.st_mode) and not status.st_size
+        inner = os.open(name, tree.LIST, dir_fd=fd)
+        try:
+            return all(path.lstrip(b"/") + b"/" + entry in found
+                       for entry in map(os.fsencode, os.listdir(inner)))
+        finally:
+            os.close(inner)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
 def remove(container):
     """Remove what was made, as far as nobody has put something into it since."""
     directory = os.path.join(container.path, DIRECTORY)
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return
     with tree.Root(container.root) as root:
-        for name in sorted(names, reverse=True):  # what is below goes first
-            path = name.replace("#", "/")
-            with tree.naming(directory):
-                before = os.readlink(os.path.join(directory, name)).replace("#", "/")
+        for path, before in _remembered(directory):
             while len(path) > len(before.rstrip("/")) and path.startswith(before):
                 if not _remove_empty(root, path):
                     break
@@ -75,6 +107,17 @@ def put_back(container):
                 os.close(fd)
         _remove_empty(root, _LINKED)
     files.remove_tree(directory)
+
+
+def _remembered(directory):
+    """Return [(path that was made, the path above it that was there)] (str), what is below first."""
+    try:
+        names = sorted(os.listdir(directory), reverse=True)
+    except FileNotFoundError:
+        return []
+    with tree.naming(directory):
+        return [(name.replace("#", "/"),
+                 os.readlink(os.path.join(directory, name)).replace("#", "/")) for name in names]
 
 
 def _remember(container, path, before):

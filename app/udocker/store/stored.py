@@ -7,7 +7,7 @@ from udocker.errors import CorruptData
 from udocker.host import tree
 from udocker.model.jsontext import loads
 from udocker.model.oci import MAX_DOCUMENT, Manifest, parse_config, parse_document
-from udocker.model.reference import quoted
+from udocker.model.reference import Digest, quoted
 
 #: A layer file to apply: path (str), diff_id (Digest or None where the image tells none).
 Layer = namedtuple("Layer", "path diff_id")
@@ -20,6 +20,11 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
 
     def __str__(self):
         return "%s:%s" % (self.name, self.tag)
+
+    @property
+    def is_there(self):
+        """Whether nobody has deleted it since."""
+        return os.path.exists(self.path + "/TAG")
 
     @property
     def is_protected(self):
@@ -44,6 +49,13 @@ class StoredImage(namedtuple("StoredImage", "name tag path")):
             if os.path.exists(os.path.join(self.path, name)):
                 return read_document(os.path.join(self.path, name))
         raise CorruptData("image %s has no configuration" % str(self))
+
+    def id(self):
+        """Return the Digest of the configuration, which is what docker calls the image's id."""
+        if not self.is_version_1:
+            return self.manifest().config.digest
+        import hashlib
+        return Digest("sha256", hashlib.sha256(self.config_raw()).hexdigest())
 
     def config(self):
         """Return the ImageConfig."""
