@@ -88,6 +88,8 @@ def test_the_life_of_a_detached_container(live, mode, tmp_path):
     assert is_running(live) and "running" in live.ok("ps", "--status").split("\n")[1]
     done = live("logs", "c")
     assert (done.status, done.out, done.err) == (0, "out\n", "err\n")
+    state = "{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{range .Mounts}}{{.Destination}}{{end}}"
+    assert live.ok("inspect", "--format", state, "c") == "running true 0 /mnt\n"
     # as the run itself: volumes, environment, directory; and its own exit status and streams
     done = live("exec", "-w", "/mnt", "-e", "MORE=1", "c", "sh", "-c",
                 "cat file; echo $SAID $HOST $MORE $(pwd); echo bad >&2; exit 9", env={"HOST": "other"})
@@ -105,6 +107,7 @@ def test_the_life_of_a_detached_container(live, mode, tmp_path):
     assert not running(MARKER)
     assert live.ok("wait", "c") == "143\n"
     assert not is_running(live) and "exited (143)" in live.ok("ps", "--status")
+    assert live.ok("inspect", "--format", state, "c") == "exited false 143 /mnt\n"
     assert live.ok("logs", "c") == "out\n"
     done = live("exec", "c", "true")
     assert (done.status, done.out) == (125, "") and "is not running" in done.err
