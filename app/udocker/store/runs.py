@@ -54,7 +54,6 @@ class Run(namedtuple("Run", "name container kind process keeper since mode insta
             return self.keeper.is_alive  # which is about to write down the end
         return alive
 
-
     @property
     def holds(self):
         """Whether it is taken to run: here, or on another host where somebody waits for its end. One
