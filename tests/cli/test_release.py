@@ -14,6 +14,9 @@ import pytest
 import build
 from tests.conftest import Udocker
 
+#: One process builds it, once.
+pytestmark = pytest.mark.xdist_group("release")
+
 MACHINE = build.architecture_named(os.uname().machine)
 
 

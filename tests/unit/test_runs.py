@@ -291,7 +291,8 @@ def test_signals(text, number):
     assert signal_number(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "0", "65", "-9", "NONSENSE", "SIG_IGN", "_DFL", "TERM\n", "MASK"])
+@pytest.mark.parametrize("text", ["", "0", "65", "-9", "NONSENSE", "SIG_IGN", "_DFL", "TERM\n", "MASK",
+                                  "9" * 5000])
 def test_what_is_no_signal(text):
     with pytest.raises(InvalidValue):
         signal_number(text)
@@ -345,7 +346,7 @@ def test_filters(texts, expected):
     assert Filters(texts).match(Listed()) is expected
 
 
-@pytest.mark.parametrize("text", ["", "status", "status=", "status=up", "colour=red", "name=(",
+@pytest.mark.parametrize("text", ["", "exited=" + "9" * 5000, "status", "status=", "status=up", "colour=red", "name=(",
                                   "exited=x", "=x"])
 def test_filters_that_are_none(text):
     with pytest.raises(UsageError):

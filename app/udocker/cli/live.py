@@ -88,7 +88,7 @@ def signal_number(text):
     """Return the number (int) of the signal ``text`` (str: TERM, SIGTERM or 15); InvalidValue."""
     name = text.upper()
     name = name if name.startswith("SIG") else "SIG" + name
-    if text.isdecimal() and 0 < int(text) < signal.NSIG:
+    if text.isdecimal() and len(text) < 4 and 0 < int(text) < signal.NSIG:
         return int(text)
     if name in ("SIG_IGN", "SIG_DFL", "SIG_BLOCK") or "_" in name or not hasattr(signal, name):
         raise InvalidValue("invalid signal %s" % quoted(text), "a name like TERM, or a number")
@@ -213,6 +213,6 @@ def _seconds(text):
 def _tail(text):
     if text == "all" or text.startswith("-") and text[1:].isdecimal():
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 18:  # more lines than any file has
         raise UsageError("invalid --tail %s" % quoted(text), "a number of lines, or all")
     return int(text)

@@ -216,7 +216,7 @@ def _of_status(value):
 
 
 def _of_exited(value):
-    if not value.isdecimal():
+    if not value.isdecimal() or len(value) > 3:
         raise UsageError("invalid --filter exited=%s" % printable(value), "an exit status")
     return lambda one: one.state == EXITED and one.run.status == int(value)
 
