@@ -64,9 +64,20 @@ def decoders(name):
     return by(shutil.which(name), shutil.which("zstd"))
 
 
+#: Servers of other tests, that were there before.
+OTHERS = set()
+
+
+@pytest.fixture(autouse=True)
+def others():
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
 def children():
+    """Return the pids (list of str) of the processes that this test has started."""
     with open("/proc/self/task/%d/children" % os.getpid()) as opened:
-        return opened.read().split()
+        return [pid for pid in opened.read().split() if pid not in OTHERS]
 
 
 @each_program
