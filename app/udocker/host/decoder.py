@@ -76,11 +76,14 @@ class Decoder(object):
 
     def kill(self):
         """End it, from another thread; its reader gets Failed."""
-        self._process.kill()
+        try:
+            self._process.kill()
+        except ProcessLookupError:
+            pass  # it has just ended; Python before 3.9 does not look
 
     def close(self):
         """End it, and let nothing remain of it."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         if self._feeder is not None:
             self._feeder.join(_BURIAL)  # it may hang in a read
