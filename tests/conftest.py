@@ -24,6 +24,8 @@ PYZ = os.environ.get("UDOCKER_PYZ") or os.path.join(ROOT, "dist", "udocker.pyz")
 #: Folders and fixtures of tests that need a container or a server: ``-m "not slow"`` is the rest.
 SLOW_FOLDERS = ("cli", "engines", "clients", "modes")
 SLOW_FIXTURES = frozenset(["udocker", "pyz", "start_real_registry"])
+#: Folders of tests of engines, and the one file there that is about our own Python.
+ENGINE_FOLDERS, BUILDER = ("engines", "modes"), "test_engines_build.py"
 #: A run that takes longer than this has hung; most take a fraction of a second.
 TIMEOUT_S = 60
 
@@ -40,6 +42,8 @@ def pytest_configure():
 def pytest_collection_modifyitems(items):
     for item in items:
         place = os.path.relpath(str(item.fspath), os.path.join(ROOT, "tests")).split(os.sep)
+        if place[0] in ENGINE_FOLDERS and place[1] != BUILDER:
+            item.add_marker(pytest.mark.engine)
         if place[0] in SLOW_FOLDERS or SLOW_FIXTURES.intersection(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
