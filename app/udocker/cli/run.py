@@ -96,9 +96,9 @@ def plan_for(context, spec, container, is_away=False, run=None):
 
     is_away (bool): nobody is at the other end. run (store.runs.Run): make it one more command there.
     """
+    from udocker.engine.base import forget_dead
     from udocker.engine.choose import choose, wanted_mode
     from udocker.host import probe
-    from udocker.engine.base import forget_dead
     from udocker.host.facts import private_directory
     from udocker.host.tree import Root
     from udocker.run.plan import make_plan
