@@ -106,6 +106,9 @@ def test_files_of_our_subordinate_ids_become_ours(udocker):
     assert os.stat(root + "/given/file").st_uid != os.getuid()
     done = udocker("setup", "--fixperm", "c", env={"PATH": "/nonexistent"})
     assert done.status == 125 and done.err.count("\n") == 1 and "package uidmap" in done.err
+    done = udocker("rm", "c")
+    assert done.status == 125 and "cannot be deleted whole" in done.err
+    assert "--fixperm" in done.err.splitlines()[-1]
     udocker.ok("setup", "--fixperm", "c")
     for name in ("given", "given/file", "given/below", "given/below/file"):
         status = os.stat(os.path.join(root, name))

@@ -9,7 +9,8 @@ import errno
 import os
 from collections import namedtuple
 
-from udocker.errors import AlreadyExists, CorruptData, InvalidValue, NotFound, Refused
+from udocker.errors import (AlreadyExists, CorruptData, HostError, InvalidValue, NotFound,
+                            Refused)
 from udocker.host import files, tree
 from udocker.model.oci import MAX_DOCUMENT, parse_config
 from udocker.model.reference import quoted
@@ -226,7 +227,11 @@ class ContainerStore(object):
         files.write_atomic(container.path + "/nvidia", b"")
 
     def remove(self, container):
-        """Delete ``container`` and its names. From its first moment on it is no container."""
+        """Delete ``container`` and its names. From its first moment on it is no container.
+
+        What cannot be deleted whole becomes one again, so that its owner can do something about it;
+        HostError.
+        """
         require_unprotected(container)
         for name in container.names:
             with tree.naming(os.path.join(self._top, name)):
@@ -237,7 +242,16 @@ class ContainerStore(object):
         leaving = os.path.join(self._top, REMOVING + container.id)
         with tree.naming(container.path):
             os.rename(container.path, leaving)
-        files.remove_tree(leaving)
+        try:
+            files.remove_tree(leaving)
+        except HostError as error:  # directories of other users' ids, most likely
+            with tree.naming(container.path):
+                os.rename(leaving, container.path)
+            for name in container.names:
+                self.set_name(container, name)
+            raise HostError("container %s cannot be deleted whole: %s" % (
+                container.id, error.message.replace(REMOVING, "")),
+                "after 'udocker setup --fixperm %s' it can" % container.id[:12])
 
     def _entries(self):
         try:
