@@ -129,8 +129,10 @@ def home(tmp_path):
     path = tmp_path / "home"
     path.mkdir()
     yield path
-    # a root file system may have directories that even their owner may not write
+    # a root file system may have directories that even their owner may not write; and emulated
+    # machines have no room for the homes of all tests
     subprocess.call(["chmod", "-R", "u+rwX", str(path)], stderr=subprocess.DEVNULL)
+    shutil.rmtree(str(path), ignore_errors=True)
 
 
 @pytest.fixture
