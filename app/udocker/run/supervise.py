@@ -99,8 +99,8 @@ def forward(plan, pid, forwarded, from_terminal=()):
             if first is not None and processes.would_die(first, number):
                 ended_by.append(number)
                 os.kill(first, signal.SIGKILL)
-            elif number not in from_terminal:
-                os.kill(pid, number)
+            elif number not in from_terminal or plan.needs_keeper and first is None:
+                os.kill(pid, number)  # a runtime that has not begun is told in any case
         except ProcessLookupError:
             pass  # it has just ended
 
